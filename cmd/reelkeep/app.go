@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/embedded"
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker"
+	"github.com/reelkeep/reelkeep/worker/fetch"
+	"github.com/reelkeep/reelkeep/worker/heygen"
+)
+
+// defaultAccount is the account of the one key; more than one key is a later chapter.
+const defaultAccount = "default"
+
+// shelf is the store, and the process that serves it if it is a folder.
+type shelf struct {
+	*storage.Store
+	folder string // "" for a bucket
+	server *embedded.S3
+}
+
+// openShelf opens the store and makes sure that it answers: wrong credentials are said before any work begins.
+func openShelf(ctx context.Context, cfg config.Config, log *slog.Logger) (*shelf, error) {
+	s := &shelf{folder: cfg.StoreFolder}
+	sc := storage.Config{
+		URL: cfg.Store, PartSize: cfg.PartSize, Checksum: cfg.Checksum, PublicURL: cfg.S3PublicURL, Log: log,
+	}
+	if s.folder != "" {
+		var err error
+		if s.server, err = embedded.StartS3(ctx, embedded.S3Options{Dir: s.folder, Log: log}); err != nil {
+			return nil, withCode(exitDependency, err)
+		}
+		sc.URL, sc.Endpoint, sc.Region = "s3://"+s.server.Bucket, s.server.Endpoint, s.server.Region
+		sc.Credentials = storage.Credentials{AccessKey: s.server.AccessKey, SecretKey: s.server.SecretKey}
+	}
+	var err error
+	if s.Store, err = storage.Open(ctx, sc); err != nil {
+		return nil, errors.Join(withCode(exitUsage, err), s.Close())
+	}
+	if _, err := s.Check(ctx); err != nil {
+		return nil, errors.Join(withCode(exitDependency, err), s.Close())
+	}
+	return s, nil
+}
+
+// where says, for people, where the archive is.
+func (s *shelf) where(cfg config.Config) string {
+	if s.folder != "" {
+		return s.folder
+	}
+	return cfg.Store
+}
+
+// file is the path of an object of a folder store.
+func (s *shelf) file(k storage.VideoKey, name string) string {
+	return filepath.Join(s.folder, filepath.FromSlash(k.Dir()), filepath.FromSlash(name))
+}
+
+func (s *shelf) Close() error {
+	if s.server == nil {
+		return nil
+	}
+	return s.server.Close()
+}
+
+// parts is everything that archives: HeyGen, the way to its files, the shelf and the bench.
+type parts struct {
+	heygen   *heygen.Client
+	sources  *fetch.Client
+	shelf    *shelf
+	buffers  *worker.Buffers
+	archiver *worker.Archiver
+}
+
+// newParts builds the parts in the order in which they need each other.
+func newParts(ctx context.Context, cfg config.Config, obs worker.Observer, log *slog.Logger) (*parts, error) {
+	p := &parts{}
+	var err error
+	if p.heygen, err = newHeyGen(cfg, log); err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	if p.buffers, err = worker.NewBuffers(cfg.Memory, cfg.PartSize); err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	if p.sources, err = fetch.New(fetch.Config{
+		StallTimeout: cfg.StallTimeout, HostStreams: cfg.HostStreams, SourceHosts: cfg.SourceHosts,
+		PrivateSources: cfg.PrivateSources, UserAgent: userAgent(), Log: log,
+	}); err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	if p.shelf, err = openShelf(ctx, cfg, log); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.archiver, err = worker.NewArchiver(
+		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, PartSize: cfg.PartSize, Log: log},
+		worker.Deps{
+			Catalogs: map[string]worker.Catalog{defaultAccount: p.heygen},
+			Opener:   p.sources, Store: p.shelf.Store, Buffers: p.buffers, Observer: obs,
+		})
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func newHeyGen(cfg config.Config, log *slog.Logger) (*heygen.Client, error) {
+	client, err := heygen.New(heygen.Config{
+		BaseURL: cfg.HeyGenURL, Key: cfg.HeyGenKey, Version: cfg.HeyGenVersion, UserAgent: userAgent(), Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reach HeyGen: %w", err)
+	}
+	return client, nil
+}
+
+// Close gives everything back, what was built last first.
+func (p *parts) Close() error {
+	var err error
+	if p.shelf != nil {
+		err = p.shelf.Close()
+	}
+	if p.sources != nil {
+		p.sources.Close()
+	}
+	return err
+}

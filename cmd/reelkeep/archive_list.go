@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker"
+	"github.com/reelkeep/reelkeep/worker/heygen"
+)
+
+// listTries is how often a listing of the account is begun before the run ends with HeyGen's answer.
+const listTries = 5
+
+// list asks HeyGen for all videos and takes those that can be archived.
+func (r *archiveRun) list(ctx context.Context, api *heygen.Client) error {
+	for try := 1; ; try++ {
+		err := r.listOnce(ctx, api)
+		var he *heygen.Error
+		if err == nil || try == listTries || !errors.As(err, &he) || (he.Kind != heygen.Throttled && he.Kind != heygen.Down) {
+			return err
+		}
+		wait := max(he.Wait, time.Second<<try)
+		r.con.sayf("%v; listing again in %s", he, wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (r *archiveRun) listOnce(ctx context.Context, api *heygen.Client) error {
+	var opt heygen.ListOptions
+	if r.since > 0 {
+		opt.Since = time.Now().Add(-r.since)
+	}
+	r.ids, r.tally = nil, tally{}
+	seen := map[string]bool{}
+	for hv, err := range api.Videos(ctx, opt) {
+		if err != nil {
+			return fmt.Errorf("list the videos of the account: %w", err)
+		}
+		if seen[hv.ID] || !heygen.ValidID(hv.ID) {
+			continue
+		}
+		seen[hv.ID] = true
+		r.take(hv)
+	}
+	return nil
+}
+
+// take decides about one listed video.
+func (r *archiveRun) take(hv *heygen.Video) {
+	switch hv.Status {
+	case heygen.StatusCompleted:
+	case heygen.StatusFailed:
+		r.tally.failed++
+		return
+	case heygen.StatusDraft:
+		r.tally.drafts++
+		return
+	default:
+		if !r.wait {
+			r.tally.waiting++
+			return
+		}
+	}
+	r.ids = append(r.ids, hv.ID)
+	r.hints[hv.ID] = worker.Video{CreatedAt: hv.CreatedAt}
+}
+
+// lookAhead is how many manifests are asked for at once.
+const lookAhead = 32
+
+// unsealed drops the videos that are archived already and says so.
+func (r *archiveRun) unsealed(ctx context.Context, p *parts) ([]string, error) {
+	if r.again {
+		return r.ids, nil
+	}
+	sealed := make([]*storage.Manifest, len(r.ids))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(lookAhead)
+	for i, id := range r.ids {
+		g.Go(func() error {
+			m, err := p.shelf.Manifest(gctx, storage.VideoKey{Account: defaultAccount, VideoID: id})
+			if errors.Is(err, storage.ErrNotFound) {
+				return nil
+			}
+			sealed[i] = m
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, fmt.Errorf("look for what is archived already: %w", err)
+	}
+	var todo []string
+	for i, id := range r.ids {
+		if sealed[i] == nil || sealed[i].State != storage.StateArchived {
+			todo = append(todo, id)
+			continue
+		}
+		r.tally.already++
+		if !r.all {
+			if err := reportOfManifest(sealed[i]).print(r.con, r.json); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return todo, nil
+}
+
+// announce is the whole output of a dry run.
+func (r *archiveRun) announce(todo []string, s *shelf) error {
+	if r.json {
+		return r.con.dataJSON(map[string]any{
+			"to_archive": len(todo), "already_archived": r.tally.already, "not_rendered_yet": r.tally.waiting,
+			"failed": r.tally.failed, "drafts": r.tally.drafts, "video_ids": append([]string{}, todo...),
+		})
+	}
+	for _, id := range todo {
+		if err := r.con.dataf("%s", id); err != nil {
+			return err
+		}
+	}
+	r.con.sayf("dry run: %s to archive, %d already there, %d not rendered yet, %d failed in HeyGen, %d drafts → %s",
+		plural(len(todo), "video"), r.tally.already, r.tally.waiting, r.tally.failed, r.tally.drafts, s.where(r.cfg))
+	return nil
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/embedded"
+	"github.com/reelkeep/reelkeep/queue"
+)
+
+const (
+	// foregroundPoll is how often the private queue is looked at; it lies in this process, so that costs little
+	// and saves every video the second that a shared Redis is spared.
+	foregroundPoll = 10 * time.Millisecond
+	// foregroundPatience is how long HeyGen or the store may be away before a foreground run ends: somebody is
+	// waiting for it, or a timer will start the next.
+	foregroundPatience = 5 * time.Minute
+)
+
+// work takes the videos through a queue of their own and reports each as it settles.
+func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *parts, screen *screen, todo []string) (err error) {
+	redis, err := embedded.StartRedis(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, redis.Close()) }()
+	rdb, err := queue.Connect(redis.URL())
+	if err != nil {
+		return err
+	}
+	defer rdb.Close()
+
+	done := make(chan queue.Status, len(todo))
+	handler := &bench{
+		archiver: p.archiver, hints: r.hints, again: r.again, wait: r.wait, patience: foregroundPatience,
+		alarm: func(err error) { stop(err) }, notice: func(text string) { r.con.sayf("%s", text) },
+		partial: screen.partial,
+	}
+	server, err := queue.NewServer(rdb, queue.ServerConfig{
+		Concurrency: r.cfg.Concurrency, StatusConcurrency: r.cfg.Concurrency, Poll: foregroundPoll,
+		Backoff: foregroundBackoff, Log: newQueueLog(r.cfg.LogLevel, newLog(r.cfg, stderrOf{r.con})), Name: "archive",
+		OnSettle: func(s queue.Status) { done <- s },
+	}, handler)
+	if err != nil {
+		return fmt.Errorf("start the private queue: %w", err)
+	}
+	running, halt := context.WithCancel(ctx)
+	defer halt()
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(running) }()
+
+	client := queue.NewClientFromRedis(rdb)
+	jobs := make([]queue.Job, len(todo))
+	for i, id := range todo {
+		jobs[i] = queue.Job{VideoID: id, Account: defaultAccount}
+	}
+	if _, err := client.EnqueueMany(ctx, jobs); err != nil && ctx.Err() == nil {
+		return errors.Join(fmt.Errorf("fill the private queue: %w", err), drained(halt, ended))
+	}
+	err = r.await(ctx, done, len(todo), ended)
+	return errors.Join(err, drained(halt, ended))
+}
+
+func drained(halt context.CancelFunc, ended <-chan error) error {
+	halt()
+	return <-ended
+}
+
+// foregroundBackoff spaces the tries of a failed video: shorter than a fleet's, because somebody waits.
+func foregroundBackoff(failures int) time.Duration {
+	return min(time.Second<<min(failures, 10), 30*time.Second)
+}
+
+// await prints every video as it settles, until all have.
+func (r *archiveRun) await(ctx context.Context, done <-chan queue.Status, n int, ended chan error) error {
+	for ; n > 0; n-- {
+		select {
+		case s := <-done:
+			if err := r.settle(s); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		case err := <-ended:
+			ended <- nil
+			return fmt.Errorf("the private queue ended early: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *archiveRun) settle(s queue.Status) error {
+	report := reportOfStatus(s)
+	named := !r.all
+	switch {
+	case s.State == queue.StateArchived:
+		r.tally.archived++
+		r.tally.bytes += s.Bytes
+	case s.State == queue.StateCancelled && s.Reason == reasonNotCompleted:
+		r.tally.waiting++
+		if !named {
+			return nil
+		}
+		r.tally.undone++
+		report.State = string(queue.StateRendering)
+		report.Reason = orNull("not rendered yet; use --wait to wait for it")
+	case s.State == queue.StateGone:
+		r.tally.gone++
+		r.undone(named)
+	case s.State == queue.StateFailed && (s.Reason == "render_failed"):
+		r.tally.failed++
+		r.undone(named)
+	default:
+		r.tally.undone++
+	}
+	return report.print(r.con, r.json)
+}
+
+func (r *archiveRun) undone(named bool) {
+	if named {
+		r.tally.undone++
+	}
+}
+
+// newQueueLog keeps the machinery of the private queue out of a person's way unless debug is asked for.
+func newQueueLog(level slog.Level, log *slog.Logger) *slog.Logger {
+	if level <= slog.LevelDebug {
+		return log
+	}
+	return slog.New(slog.DiscardHandler)
+}

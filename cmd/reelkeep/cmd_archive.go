@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
+	"github.com/reelkeep/reelkeep/worker"
+	"github.com/reelkeep/reelkeep/worker/heygen"
+)
+
+// defaultStore is where `archive` puts videos if nothing else is said; other commands that only read look there
+// too, so that what was archived without settings is found without settings.
+const defaultStore = "./archive"
+
+func archiveCommand(con *console) *cli.Command {
+	return &cli.Command{
+		Name:      "archive",
+		Usage:     "archive videos now, in the foreground",
+		ArgsUsage: "ID…",
+		Description: "Archives the named videos, or with --all (--since) every completed video of the account.\n" +
+			"What is archived already is left alone; what was interrupted goes on where it was.\n" +
+			"The queue is private to this run: REELKEEP_REDIS is never touched.\n\n" + exitCodes,
+		Flags: append([]cli.Flag{
+			&cli.BoolFlag{Name: "all", Usage: "every completed video of the account"},
+			&cli.DurationFlag{Name: "since", Usage: "with or without --all: every completed video created within this `DURATION`, such as 720h"},
+			&cli.BoolFlag{Name: "wait", Usage: "wait for videos that are still being rendered"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "only say what would be archived"},
+			&cli.BoolFlag{Name: "again", Usage: "fetch the named videos again if they were rendered again, as a new generation; nothing is overwritten"},
+			jsonFlag(),
+		}, settingFlags(config.HeyGen, config.Store, config.Transfer, config.Safety, config.Waiting, config.Logging)...),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			run, err := newArchiveRun(c, con)
+			if err != nil {
+				return err
+			}
+			return run.do(ctx)
+		},
+	}
+}
+
+// archiveRun is one run of `archive`.
+type archiveRun struct {
+	con    *console
+	cfg    config.Config
+	ids    []string
+	all    bool
+	since  time.Duration
+	wait   bool
+	dryRun bool
+	again  bool
+	json   bool
+
+	hints map[string]worker.Video // what the list said
+	tally tally
+}
+
+// tally counts what became of the videos of a run.
+type tally struct {
+	archived, already, partial int
+	waiting, failed, drafts    int // not taken, or HeyGen could not render them
+	gone                       int
+	undone                     int // named or taken, and not archived
+	bytes                      int64
+}
+
+func newArchiveRun(c *cli.Command, con *console) (*archiveRun, error) {
+	r := &archiveRun{
+		con: con, all: c.Bool("all") || c.IsSet("since"), since: c.Duration("since"), wait: c.Bool("wait"),
+		dryRun: c.Bool("dry-run"), again: c.Bool("again"), json: c.Bool("json"), hints: map[string]worker.Video{},
+	}
+	var errs []error
+	var err error
+	if r.cfg, err = loadConfig(c); err != nil {
+		errs = append(errs, err)
+	}
+	if r.cfg.Store == "" {
+		errs = append(errs, r.cfg.UseStore(defaultStore))
+	}
+	errs = append(errs, r.cfg.Need("HEYGEN_API_KEY"), r.checkArgs(c))
+	return r, withCode(exitUsage, errors.Join(errs...))
+}
+
+func (r *archiveRun) checkArgs(c *cli.Command) error {
+	args := c.Args().Slice()
+	switch {
+	case len(args) == 0 && !r.all:
+		return errors.New("name the videos to archive, or use --all")
+	case len(args) > 0 && r.all:
+		return errors.New("name videos or use --all (--since), not both")
+	case c.IsSet("since") && r.since <= 0:
+		return errors.New("--since wants a duration such as 720h")
+	case r.again && r.all:
+		return errors.New("--again wants the ids of the videos that were rendered again")
+	}
+	seen := map[string]bool{}
+	var bad []error
+	for _, id := range args {
+		if !heygen.ValidID(id) {
+			bad = append(bad, invalidID(id))
+			continue
+		}
+		if !seen[id] {
+			r.ids = append(r.ids, id)
+		}
+		seen[id] = true
+	}
+	if len(r.ids) == 0 {
+		return errors.Join(bad...)
+	}
+	for _, err := range bad {
+		r.con.sayf("%v; skipped", err)
+		r.tally.undone++
+	}
+	return nil
+}
+
+func invalidID(id string) error {
+	return fmt.Errorf("video id %q: want 1 to 128 letters, digits, - or _", id)
+}
+
+// do runs the whole command: parts, list, what is sealed already, the rest through the private queue.
+func (r *archiveRun) do(ctx context.Context) (err error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	log := newLog(r.cfg, stderrOf{r.con})
+	screen := newScreen(r.con)
+	defer screen.close()
+	p, err := newParts(ctx, r.cfg, screen, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if r.all {
+		if err := r.list(ctx, p.heygen); err != nil {
+			return err
+		}
+	}
+	todo, err := r.unsealed(ctx, p)
+	if err != nil {
+		return err
+	}
+	if r.dryRun {
+		return r.announce(todo, p.shelf)
+	}
+	if len(todo) > 0 {
+		err = r.work(ctx, stop, p, screen, todo)
+	}
+	screen.close()
+	return r.conclude(ctx, p.shelf, err)
+}
+
+func (r *archiveRun) conclude(ctx context.Context, s *shelf, err error) error {
+	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
+		err = cause
+	}
+	t := r.tally
+	line := fmt.Sprintf("%s archived", plural(t.archived, "video"))
+	if t.archived > 0 {
+		line += fmt.Sprintf(" (%s)", config.FormatBytes(t.bytes))
+	}
+	for _, part := range []struct {
+		n    int
+		text string
+	}{
+		{t.already, "already there"}, {t.partial, "partial"}, {t.waiting, "not rendered yet"}, {t.failed, "failed in HeyGen"},
+		{t.drafts, "drafts"}, {t.gone, "gone"}, {t.undone, "could not be archived"},
+	} {
+		if part.n > 0 {
+			line += fmt.Sprintf(", %d %s", part.n, part.text)
+		}
+	}
+	r.con.sayf("%s → %s", line, s.where(r.cfg))
+	if errors.Is(err, errInterrupted) {
+		r.con.sayf("interrupted; run the same command again to go on where this one stopped")
+		return withCode(exitInterrupted, errReported)
+	}
+	if err == nil && t.undone > 0 {
+		return withCode(exitNotDone, errReported)
+	}
+	return err
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker/heygen"
+)
+
+func getCommand(con *console) *cli.Command {
+	return &cli.Command{
+		Name: "get", Usage: "copy the files of a video out of the archive", ArgsUsage: "ID [DIR]",
+		Description: "Writes every asset and the manifest into DIR (default: a folder named after the video) and proves each against\n" +
+			"its SHA-256. A file that is there already is kept if it is the same and never overwritten if it is not.\n\n" + exitCodes,
+		Flags: readFlags(),
+		Action: withShelf(con, func(ctx context.Context, c *cli.Command, s *shelf) error {
+			id := c.Args().First()
+			switch {
+			case c.NArg() == 0 || c.NArg() > 2:
+				return usageErrorf("get wants a video id and, if you like, a folder")
+			case !heygen.ValidID(id):
+				return withCode(exitUsage, invalidID(id))
+			}
+			dir := c.Args().Get(1)
+			if dir == "" {
+				dir = id
+			}
+			return getVideo(ctx, con, s, storage.VideoKey{Account: defaultAccount, VideoID: id}, dir, c.Bool("json"))
+		}),
+	}
+}
+
+func getVideo(ctx context.Context, con *console, s *shelf, k storage.VideoKey, dir string, asJSON bool) error {
+	m, err := sealedManifest(ctx, s, k)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the folder for %s: %w", k.VideoID, err)
+	}
+	for _, asset := range m.Assets {
+		target := filepath.Join(dir, filepath.Base(filepath.FromSlash(asset.Key)))
+		if err := getAsset(ctx, s, k, asset, target); err != nil {
+			return err
+		}
+		if asJSON {
+			err = con.dataJSON(map[string]any{"video_id": k.VideoID, "asset": asset.Asset, "file": target, "bytes": asset.Bytes, "sha256": asset.SHA256})
+		} else {
+			err = con.dataf("%s", target)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	text, err := m.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "manifest.json"), text, 0o644)
+}
+
+// sealedManifest returns the manifest or the error that `get` and `url` end with.
+func sealedManifest(ctx context.Context, s *shelf, k storage.VideoKey) (*storage.Manifest, error) {
+	m, err := s.Manifest(ctx, k)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, withCode(exitNotYet, fmt.Errorf("%s is not archived yet: reelkeep archive %s", k.VideoID, k.VideoID))
+	}
+	return m, err
+}
+
+// getAsset writes one asset beside its target and moves it there once its checksum is right.
+func getAsset(ctx context.Context, s *shelf, k storage.VideoKey, asset storage.Asset, target string) (err error) {
+	if sum, err := fileSum(target); err == nil {
+		if sum == asset.SHA256 {
+			return nil
+		}
+		return fmt.Errorf("%s exists and is another file: move it away or name another folder", target)
+	}
+	body, err := s.Store.Open(ctx, k, asset.Key, 0, asset.Bytes)
+	if err != nil {
+		return fmt.Errorf("read %s of %s: %w", asset.Asset, k.VideoID, err)
+	}
+	defer body.Close()
+	part, err := os.CreateTemp(filepath.Dir(target), ".reelkeep-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", target, err)
+	}
+	defer os.Remove(part.Name())
+	sum := sha256.New()
+	_, err = io.Copy(io.MultiWriter(part, sum), body)
+	if err = errors.Join(err, part.Chmod(0o644), part.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", target, err)
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != asset.SHA256 {
+		return withCode(exitDamage, fmt.Errorf("%s of %s is damaged in the archive: its SHA-256 is %s, its manifest says %s", asset.Asset, k.VideoID, got, asset.SHA256))
+	}
+	return os.Rename(part.Name(), target)
+}
+
+func fileSum(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}

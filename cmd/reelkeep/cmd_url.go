@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker/heygen"
+)
+
+// longestPresign is what S3 allows.
+const longestPresign = 168 * time.Hour
+
+func urlCommand(con *console) *cli.Command {
+	return &cli.Command{
+		Name: "url", Usage: "print a link to an archived video", ArgsUsage: "ID",
+		Description: "For a bucket: a presigned link that lives as long as --ttl says. For a folder: the path of the file.\n\n" + exitCodes,
+		Flags: readFlags(
+			&cli.StringFlag{Name: "asset", Value: string(heygen.AssetVideo), Usage: "video, thumbnail, gif, captions or captioned_video"},
+			&cli.DurationFlag{Name: "ttl", Value: time.Hour, Usage: "how long a presigned link lives, 1s to 168h"},
+		),
+		Action: withShelf(con, func(ctx context.Context, c *cli.Command, s *shelf) error {
+			id, ttl := c.Args().First(), c.Duration("ttl")
+			switch {
+			case c.NArg() != 1:
+				return usageErrorf("url wants one video id")
+			case !heygen.ValidID(id):
+				return withCode(exitUsage, invalidID(id))
+			case ttl < time.Second || ttl > longestPresign:
+				return usageErrorf("--ttl: want 1s to 168h (a presigned link cannot live longer), got %s", ttl)
+			case !knownAsset(c.String("asset")):
+				return usageErrorf("--asset: want video, thumbnail, gif, captions or captioned_video, got %q", c.String("asset"))
+			}
+			return printLink(ctx, con, s, storage.VideoKey{Account: defaultAccount, VideoID: id}, linkRequest{c.String("asset"), ttl, c.Bool("json")})
+		}),
+	}
+}
+
+type linkRequest struct {
+	asset  string
+	ttl    time.Duration
+	asJSON bool
+}
+
+func knownAsset(name string) bool {
+	for _, asset := range heygen.Assets() {
+		if string(asset) == name {
+			return true
+		}
+	}
+	return false
+}
+
+func printLink(ctx context.Context, con *console, s *shelf, k storage.VideoKey, want linkRequest) error {
+	m, err := sealedManifest(ctx, s, k)
+	if err != nil {
+		return err
+	}
+	for _, asset := range m.Assets {
+		if asset.Asset == want.asset {
+			return printAssetLink(ctx, con, s, asset, k, want)
+		}
+	}
+	for _, absent := range m.Absent {
+		if absent.Asset == want.asset && absent.Reason == storage.AbsentLate {
+			return withCode(exitNotYet, fmt.Errorf("%s has no %s yet: it may still come", k.VideoID, want.asset))
+		}
+	}
+	return withCode(exitNotDone, fmt.Errorf("%s has no %s: HeyGen offered none", k.VideoID, want.asset))
+}
+
+func printAssetLink(ctx context.Context, con *console, s *shelf, asset storage.Asset, k storage.VideoKey, want linkRequest) error {
+	link, expires := "", (*time.Time)(nil)
+	if s.folder != "" {
+		link = s.file(k, asset.Key)
+	} else {
+		presigned, until, err := s.PresignGet(ctx, k, asset.Key, storage.PresignOptions{
+			TTL: want.ttl, ContentType: asset.ContentType, Download: "",
+		})
+		if err != nil {
+			return fmt.Errorf("presign %s of %s: %w", want.asset, k.VideoID, err)
+		}
+		if short := time.Now().Add(want.ttl).Sub(until); short > time.Minute {
+			con.sayf("warning: the credentials end sooner: this link dies at %s", until.UTC().Format(time.RFC3339))
+		}
+		link, expires = presigned, utc(&until)
+	}
+	if want.asJSON {
+		return con.dataJSON(map[string]any{"video_id": k.VideoID, "asset": want.asset, "url": link, "expires": expires, "file": path.Base(asset.Key)})
+	}
+	_, err := fmt.Fprintln(stdoutOf{con}, link)
+	return err
+}

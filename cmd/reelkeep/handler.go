@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/reelkeep/reelkeep/queue"
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker"
+)
+
+// bench is the adapter between the in-tray and the bench: it takes the queue's work to the archiver and says
+// in the queue's words what came of it.
+type bench struct {
+	archiver *worker.Archiver
+	hints    map[string]worker.Video // what a list said of a video, by id
+	again    bool
+	wait     bool                                                    // wait for renders; otherwise what is not completed is left alone
+	alarm    func(error)                                             // hears of dependencies that refuse or stay away; may end the run
+	notice   func(string)                                            // talk for people
+	partial  func(v worker.Video, missing []string, until time.Time) // hears of sealed videos that wait for late assets
+	patience time.Duration                                           // how long a dependency may be away before alarm hears of it; 0 = for ever
+
+	mu        sync.Mutex
+	awaySince time.Time
+}
+
+// reasonNotCompleted settles a video in the private queue of a foreground run that does not wait for renders.
+const reasonNotCompleted = "not_completed"
+
+// Handle does one step of one video.
+func (b *bench) Handle(ctx context.Context, w queue.Work, p queue.Progress) (queue.Outcome, error) {
+	v := b.hints[w.VideoID]
+	v.Account, v.ID, v.Metadata = w.Account, w.VideoID, w.Metadata
+	v.AcceptedAt, v.FirstCompleted, v.Attempts, v.Again = w.AcceptedAt, w.FirstCompleted, w.Attempts, b.again
+	var out queue.Outcome
+	var err error
+	if w.Step == queue.StepTransfer {
+		out, err = b.transfer(ctx, v, p)
+	} else {
+		out, err = b.check(ctx, v)
+	}
+	return b.judge(v, out, err)
+}
+
+func (b *bench) check(ctx context.Context, v worker.Video) (queue.Outcome, error) {
+	found, err := b.archiver.Check(ctx, v)
+	if err != nil {
+		return queue.Outcome{Title: found.Title}, err
+	}
+	if found.Manifest != nil && found.Manifest.State == storage.StateArchived {
+		return settled(found.Manifest), nil
+	}
+	out := queue.Outcome{State: queue.StateTransferring, Title: found.Title, Deadline: found.Deadline}
+	if v.FirstCompleted.IsZero() {
+		out.FirstCompleted = time.Now()
+	}
+	return out, nil
+}
+
+func (b *bench) transfer(ctx context.Context, v worker.Video, p queue.Progress) (queue.Outcome, error) {
+	m, err := b.archiver.Transfer(ctx, v, p.Stored)
+	if err != nil {
+		return queue.Outcome{}, err
+	}
+	out := settled(m)
+	if m.State == storage.StatePartial {
+		out.State, out.After = queue.StatePartial, b.archiver.LookAgain(m)
+		b.partial(v, lateAssets(m), b.archiver.LateUntil(m))
+	}
+	return out, nil
+}
+
+// judge sees what an answer means for the whole run, not only for the video.
+func (b *bench) judge(v worker.Video, out queue.Outcome, err error) (queue.Outcome, error) {
+	var notReady *worker.NotReadyError
+	var refused *worker.RefusedError
+	var outage *worker.OutageError
+	switch {
+	case errors.As(err, &notReady):
+		b.reached()
+		return b.notReady(v, notReady, out)
+	case errors.As(err, &refused):
+		b.alarm(err)
+	case errors.As(err, &outage):
+		b.away(outage)
+	case err == nil:
+		b.reached()
+	default:
+		b.reached()
+	}
+	return out, err
+}
+
+func (b *bench) notReady(v worker.Video, why *worker.NotReadyError, out queue.Outcome) (queue.Outcome, error) {
+	if !b.wait && why.Completed.IsZero() {
+		return queue.Outcome{State: queue.StateCancelled, Reason: reasonNotCompleted, Title: out.Title}, nil
+	}
+	out.State, out.After = queue.StateRendering, why.After
+	if v.FirstCompleted.IsZero() {
+		out.FirstCompleted = why.Completed
+	}
+	return out, nil
+}
+
+func (b *bench) reached() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.awaySince.IsZero() {
+		b.notice("back in reach; going on")
+	}
+	b.awaySince = time.Time{}
+}
+
+func (b *bench) away(outage *worker.OutageError) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.awaySince.IsZero() {
+		b.awaySince = time.Now()
+		b.notice(outage.Error() + "; trying again until it answers")
+	}
+	if b.patience > 0 && time.Since(b.awaySince) > b.patience {
+		b.alarm(outage)
+	}
+}
+
+func settled(m *storage.Manifest) queue.Outcome {
+	out := queue.Outcome{State: queue.State(m.State), SealedAt: m.SealedAt, Title: m.Video.Title}
+	for _, asset := range m.Assets {
+		total := asset.Bytes
+		out.Bytes += asset.Bytes
+		out.Assets = append(out.Assets, queue.AssetStatus{Asset: asset.Asset, State: queue.AssetStored, Bytes: asset.Bytes, Total: &total})
+	}
+	for _, absent := range m.Absent {
+		state := queue.AssetAbsent
+		if absent.Reason == storage.AbsentLate {
+			state = queue.AssetWaiting
+		}
+		out.Assets = append(out.Assets, queue.AssetStatus{Asset: absent.Asset, State: state})
+	}
+	return out
+}
+
+func lateAssets(m *storage.Manifest) []string {
+	var late []string
+	for _, absent := range m.Absent {
+		if absent.Reason == storage.AbsentLate {
+			late = append(late, absent.Asset)
+		}
+	}
+	return late
+}
+

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
+	"github.com/reelkeep/reelkeep/queue"
+	"github.com/reelkeep/reelkeep/storage"
+)
+
+// videoReport is one video as `status --json`, `list --json` and `archive --json` print it: DESIGN's shape,
+// every key always there.
+type videoReport struct {
+	VideoID    string            `json:"video_id"`
+	Account    string            `json:"account"`
+	State      string            `json:"state"`
+	Reason     *string           `json:"reason"`
+	Error      *reportError      `json:"error"`
+	Title      *string           `json:"title"`
+	Deadline   *time.Time        `json:"deadline"`
+	AtRisk     bool              `json:"at_risk"`
+	Attempts   int               `json:"attempts"`
+	AcceptedAt *time.Time        `json:"accepted_at"`
+	UpdatedAt  *time.Time        `json:"updated_at"`
+	SealedAt   *time.Time        `json:"sealed_at"`
+	Bytes      int64             `json:"bytes"`
+	Assets     []assetReport     `json:"assets"`
+	Metadata   map[string]string `json:"metadata"`
+}
+
+type reportError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
+type assetReport struct {
+	Asset     string  `json:"asset"`
+	State     string  `json:"state"`
+	Bytes     int64   `json:"bytes"`
+	Total     *int64  `json:"total"`
+	Permalink *string `json:"permalink"`
+}
+
+// atRiskBefore is how close a deadline is when a video counts as at risk.
+const atRiskBefore = 24 * time.Hour
+
+func reportOfStatus(s queue.Status) videoReport {
+	r := videoReport{
+		VideoID: s.VideoID, Account: accountOf(s.Account), State: string(s.State), Reason: orNull(s.Reason),
+		Title: orNull(s.Title), Deadline: utc(s.Deadline), Attempts: s.Attempts,
+		AcceptedAt: known(s.AcceptedAt), UpdatedAt: known(s.UpdatedAt), SealedAt: utc(s.SealedAt),
+		Bytes: s.Bytes, Assets: []assetReport{}, Metadata: s.Metadata,
+	}
+	if s.Error != nil {
+		r.Error = &reportError{Code: s.Error.Code, Message: s.Error.Message, Hint: s.Error.Hint}
+	}
+	if s.SealedAt == nil && !s.State.Settled() && s.Deadline != nil {
+		r.AtRisk = time.Until(*s.Deadline) < atRiskBefore
+	}
+	for _, a := range s.Assets {
+		r.Assets = append(r.Assets, assetReport{Asset: a.Asset, State: string(a.State), Bytes: a.Bytes, Total: a.Total})
+	}
+	if r.Metadata == nil {
+		r.Metadata = map[string]string{}
+	}
+	return r
+}
+
+func reportOfManifest(m *storage.Manifest) videoReport {
+	out := settled(m)
+	sealed := m.SealedAt
+	s := queue.Status{
+		VideoID: m.VideoID, Account: m.Account, State: out.State, Title: out.Title, UpdatedAt: sealed,
+		SealedAt: &sealed, Bytes: out.Bytes, Assets: out.Assets, Metadata: m.Metadata,
+	}
+	return reportOfStatus(s)
+}
+
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return utc(&t)
+}
+
+func utc(t *time.Time) *time.Time {
+	if t == nil || t.IsZero() {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}
+
+func accountOf(account string) string {
+	if account == "" {
+		return defaultAccount
+	}
+	return account
+}
+
+// print writes the report as a line: for people with columns, else as JSON.
+func (r videoReport) print(con *console, asJSON bool) error {
+	if asJSON {
+		return con.dataJSON(r)
+	}
+	line := fmt.Sprintf("%-9s  %s", r.State, r.VideoID)
+	if n := r.count("stored"); n > 0 {
+		line += fmt.Sprintf("  %9s  %s", config.FormatBytes(r.Bytes), plural(n, "asset"))
+	}
+	if r.Title != nil {
+		line += "  " + oneLine(*r.Title)
+	}
+	if why := r.why(); why != "" {
+		line += "  — " + oneLine(why)
+	}
+	return con.dataf("%s", line)
+}
+
+func (r videoReport) count(state string) int {
+	n := 0
+	for _, a := range r.Assets {
+		if a.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+func (r videoReport) why() string {
+	switch {
+	case r.Error != nil:
+		return r.Error.Message
+	case r.Reason != nil:
+		return *r.Reason
+	}
+	return ""
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

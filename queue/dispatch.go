@@ -1,0 +1,292 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// promoteBatch bounds one look at what has become due, so that a long outage's backlog does not hold Redis up.
+	promoteBatch = 250
+	// claimBatch bounds one look at what is ready.
+	claimBatch = 250
+	// transferLimit and statusLimit are asynq's time limits. Stall watchdogs bound transfers; the limit is for a
+	// handler that hangs. asynq would take "no limit" for 30 minutes.
+	transferLimit = 24 * time.Hour
+	statusLimit   = 5 * time.Minute
+)
+
+// payload is an asynq task: everything else is in the ledger.
+type payload struct {
+	Account string `json:"a"`
+	VideoID string `json:"i"`
+	Step    Step   `json:"s"`
+	Epoch   int64  `json:"e"`
+}
+
+func (p payload) taskID() string {
+	return string(p.Step) + ":" + p.Account + ":" + p.VideoID + ":" + strconv.FormatInt(p.Epoch, 10)
+}
+
+// tickScript lets one server in each period look: the first one to ask wins. It compares times instead of using a key
+// that expires, because miniredis's clock moves only when it is pushed.
+func tickScript() *redis.Script {
+	return redis.NewScript(`
+local last = tonumber(redis.call('GET', KEYS[1]) or '0')
+local now = tonumber(ARGV[1])
+if last <= now and now - last < tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1])
+return 1`)
+}
+
+// claimTick says whether this server is the one to do what in this period.
+func (s *Server) claimTick(ctx context.Context, what string, period time.Duration) (bool, error) {
+	n, err := s.tick.Run(ctx, s.rdb, []string{keyTick(what)}, s.cfg.Now().UnixMilli(), period.Milliseconds()).Int()
+	if err != nil {
+		return false, fmt.Errorf("claim %s tick: %w", what, err)
+	}
+	return n == 1, nil
+}
+
+// dispatchLoop lets videos into asynq: at each tick that no other server claimed, and at once when a slot here
+// became free or a job was handed in here.
+func (s *Server) dispatchLoop(ctx context.Context) {
+	t := time.NewTicker(s.cfg.Poll)
+	defer t.Stop()
+	for {
+		mine := true
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.kicks:
+		case <-t.C:
+			var err error
+			// A little less than the period, or a ticker that comes a hair early loses every second tick.
+			if mine, err = s.claimTick(ctx, "dispatch", s.cfg.Poll*9/10); err != nil {
+				s.complain(ctx, "dispatch", err)
+				continue
+			}
+		}
+		if !mine {
+			continue
+		}
+		if err := s.dispatch(ctx); err != nil {
+			s.complain(ctx, "dispatch", err)
+		}
+	}
+}
+
+// complain logs trouble with Redis unless it is only that we are stopping.
+func (s *Server) complain(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil {
+		s.log.Warn("queue upkeep will be tried again", "what", what, "err", err)
+	}
+}
+
+// dispatch moves what has become due to the ready lists, and what is most urgent there into asynq.
+func (s *Server) dispatch(ctx context.Context) error {
+	now := s.cfg.Now().UnixMilli()
+	pipe := s.rdb.Pipeline()
+	servers := pipe.HGetAll(ctx, keyServers)
+	accounts := pipe.SMembers(ctx, keyAccounts)
+	due := pipe.ZRangeByScore(ctx, keyLater, &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: promoteBatch})
+	underWay := map[Step]*redis.IntCmd{}
+	turns := map[Step]*redis.StringCmd{}
+	for _, step := range []Step{StepStatus, StepTransfer} {
+		underWay[step] = pipe.ZCard(ctx, keyFlight(step))
+		turns[step] = pipe.Get(ctx, keyTurn(step))
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("look for work: %w", err)
+	}
+	if err := s.promote(ctx, due.Val(), now); err != nil {
+		return err
+	}
+	slots, dead := fleetSlots(servers.Val(), now)
+	if len(dead) > 0 {
+		if err := s.rdb.HDel(ctx, keyServers, dead...).Err(); err != nil {
+			return fmt.Errorf("forget dead servers: %w", err)
+		}
+	}
+	for _, step := range []Step{StepStatus, StepTransfer} {
+		capacity := slots[step] + lookAhead(step, slots[step])
+		free := min(capacity-int(underWay[step].Val()), claimBatch)
+		if slots[step] == 0 || free <= 0 {
+			continue
+		}
+		lanes, err := s.ready(ctx, step, accounts.Val(), free)
+		if err != nil {
+			return err
+		}
+		riskBefore := now + riskWindow.Milliseconds()
+		chosen, turn := pick(lanes, free, riskBefore, turns[step].Val())
+		if len(chosen) == 0 {
+			continue
+		}
+		if err := s.claim(ctx, step, chosen, capacity); err != nil {
+			return err
+		}
+		if err := s.rdb.Set(ctx, keyTurn(step), turn, 0).Err(); err != nil {
+			return fmt.Errorf("note whose turn it was: %w", err)
+		}
+	}
+	return nil
+}
+
+// promote files what has become due under ready.
+func (s *Server) promote(ctx context.Context, fields []string, now int64) error {
+	known, err := s.ledger.read(ctx, fields...)
+	if err != nil {
+		return err
+	}
+	groups := map[string][]change{}
+	for _, h := range known {
+		if h.entry == nil {
+			if err := s.rdb.ZRem(ctx, keyLater, h.field).Err(); err != nil {
+				return fmt.Errorf("drop a due time without a video: %w", err)
+			}
+			continue
+		}
+		next := h.entry.clone()
+		next.Due = 0
+		groups[next.Account] = append(groups[next.Account], change{from: h, next: next, now: now})
+	}
+	for account, changes := range groups {
+		if _, err := s.ledger.apply(ctx, account, changes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ready reads the head of every ready list of the step.
+func (s *Server) ready(ctx context.Context, step Step, accounts []string, n int) ([]lane, error) {
+	pipe := s.rdb.Pipeline()
+	heads := make([][2]*redis.ZSliceCmd, len(accounts))
+	for i, account := range accounts {
+		for k, prio := range []Priority{PriorityInteractive, PriorityBackfill} {
+			heads[i][k] = pipe.ZRangeWithScores(ctx, keyReady(step, prio, account), 0, int64(n-1))
+		}
+	}
+	if len(accounts) == 0 {
+		return nil, nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("read what is ready: %w", err)
+	}
+	lanes := make([]lane, len(accounts))
+	for i, account := range accounts {
+		lanes[i] = lane{account: account, interactive: candidates(account, heads[i][0].Val()), backfill: candidates(account, heads[i][1].Val())}
+	}
+	return lanes, nil
+}
+
+func candidates(account string, zs []redis.Z) []candidate {
+	out := make([]candidate, len(zs))
+	for i, z := range zs {
+		field, _ := z.Member.(string)
+		out[i] = candidate{account: account, field: field, order: int64(z.Score)}
+	}
+	return out
+}
+
+// claim marks the chosen videos as handed out, ledger first, and gives them to asynq. If that fails in
+// between, the reconciler finds them without a sign of life.
+func (s *Server) claim(ctx context.Context, step Step, chosen []candidate, capacity int) error {
+	fields := make([]string, len(chosen))
+	for i, c := range chosen {
+		fields[i] = c.field
+	}
+	known, err := s.ledger.read(ctx, fields...)
+	if err != nil {
+		return err
+	}
+	now := s.cfg.Now().UnixMilli()
+	groups := map[string][]change{}
+	for i, h := range known {
+		if h.entry == nil || h.entry.Flight || h.entry.Step != step {
+			if err := s.unlist(ctx, step, chosen[i], h); err != nil {
+				return err
+			}
+			continue
+		}
+		groups[h.entry.Account] = append(groups[h.entry.Account], change{from: h, next: h.entry.handOut(), capacity: capacity, now: now})
+	}
+	claimed := map[string]*entry{}
+	for account, changes := range groups {
+		done, err := s.ledger.apply(ctx, account, changes)
+		if err != nil {
+			return err
+		}
+		for i, ok := range done {
+			if ok == 1 {
+				claimed[changes[i].from.field] = changes[i].next
+			}
+		}
+	}
+	for _, field := range fields { // asynq is first in, first out: keep the order that pick chose
+		if e := claimed[field]; e != nil {
+			if err := s.hand(ctx, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unlist drops a name from the ready list if the ledger no longer means it to be there.
+func (s *Server) unlist(ctx context.Context, step Step, c candidate, h *held) error {
+	if h.unreadable != nil {
+		s.log.Error("a ledger entry can't be read; its video waits until it is handed in again", "video_id", c.field, "err", h.unreadable)
+	}
+	for _, prio := range []Priority{PriorityInteractive, PriorityBackfill} {
+		if err := s.rdb.ZRem(ctx, keyReady(step, prio, c.account), c.field).Err(); err != nil {
+			return fmt.Errorf("drop a ready mark without a video: %w", err)
+		}
+	}
+	return nil
+}
+
+// handOut is the entry as it is while a worker has it.
+func (e *entry) handOut() *entry {
+	next := e.clone()
+	next.Epoch++
+	next.Flight = true
+	next.Due = 0
+	if next.Step == StepTransfer {
+		next.Attempts++
+		if next.State != StatePartial {
+			next.State = StateTransferring
+		}
+	}
+	return next
+}
+
+// hand gives a claimed video to asynq. A conflict means that asynq has this very task: the reply to an
+// earlier try was lost.
+func (s *Server) hand(ctx context.Context, e *entry) error {
+	p := payload{Account: e.Account, VideoID: e.ID, Step: e.Step, Epoch: e.Epoch}
+	raw, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode task of %s: %w", e.ID, err)
+	}
+	limit := statusLimit
+	if e.Step == StepTransfer {
+		limit = transferLimit
+	}
+	// MaxRetry is huge because asynq archives a task without asking once its failures are used up; we count ourselves.
+	_, err = s.tasks.EnqueueContext(ctx, asynq.NewTask(string(e.Step), raw),
+		asynq.Queue(string(e.Step)), asynq.TaskID(p.taskID()), asynq.MaxRetry(math.MaxInt32), asynq.Timeout(limit))
+	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		return fmt.Errorf("hand %s to asynq: %w", e.ID, err)
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"maps"
+)
+
+// enqueueBatch is how many jobs go to Redis in one script: enough to make the round trip cheap, few enough that
+// Redis is not held up for long (a script of this size runs for a few milliseconds).
+const enqueueBatch = 250
+
+// Enqueue hands one job in. A video that is known already is not an error: see Receipt.
+func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
+	results, err := c.EnqueueMany(ctx, []Job{job})
+	if err != nil {
+		return Receipt{}, err
+	}
+	return results[0].Receipt, results[0].Err
+}
+
+// EnqueueMany hands jobs in; results come in the same order. An invalid job carries its error in its own result
+// and the others are accepted. If Redis fails on the way, the error is returned and jobs may have been
+// accepted: handing all of them in again is harmless.
+func (c *Client) EnqueueMany(ctx context.Context, jobs []Job) ([]Result, error) {
+	results := make([]Result, len(jobs))
+	b := &batch{jobs: make([]Job, len(jobs)), results: results}
+	for i, job := range jobs {
+		j, err := job.normalize()
+		results[i].VideoID = job.VideoID
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		b.jobs[i] = j
+		b.todo = append(b.todo, i)
+	}
+	for round := 0; len(b.todo) > 0; round++ {
+		if round == maxContention {
+			return results, fmt.Errorf("enqueue %d videos: %w", len(b.todo), errContended)
+		}
+		if err := c.enqueueRound(ctx, b); err != nil {
+			return results, fmt.Errorf("enqueue: %w", err)
+		}
+	}
+	c.kick()
+	return results, nil
+}
+
+// batch is the jobs of one EnqueueMany that still need an answer.
+type batch struct {
+	jobs    []Job
+	results []Result
+	todo    []int
+}
+
+// enqueueRound tries each open job once; those overtaken by somebody else stay open. A video named
+// twice waits for the next round, when it meets its own first mention as a duplicate.
+func (c *Client) enqueueRound(ctx context.Context, b *batch) error {
+	var again []int
+	groups := map[string][]int{}
+	named := map[string]bool{}
+	for _, i := range b.todo {
+		j := b.jobs[i]
+		field := fieldOf(j.Account, j.VideoID)
+		if named[field] {
+			again = append(again, i)
+			continue
+		}
+		named[field] = true
+		groups[j.Account] = append(groups[j.Account], i)
+	}
+	for account, group := range groups {
+		for len(group) > 0 {
+			n := min(enqueueBatch, len(group))
+			open, err := c.enqueueSome(ctx, account, b, group[:n])
+			if err != nil {
+				return err
+			}
+			again = append(again, open...)
+			group = group[n:]
+		}
+	}
+	b.todo = again
+	return nil
+}
+
+func (c *Client) enqueueSome(ctx context.Context, account string, b *batch, which []int) (open []int, err error) {
+	fields := make([]string, len(which))
+	for k, i := range which {
+		fields[k] = fieldOf(account, b.jobs[i].VideoID)
+	}
+	known, err := c.ledger.read(ctx, fields...)
+	if err != nil {
+		return nil, err
+	}
+	now := c.now().UnixMilli()
+	var changes []change
+	var changed []int
+	for k, i := range which {
+		next, receipt := accept(known[k], b.jobs[i], now)
+		b.results[i].Receipt = receipt
+		if next != nil {
+			changes = append(changes, change{from: known[k], next: next, now: now})
+			changed = append(changed, i)
+		}
+	}
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	done, err := c.ledger.apply(ctx, account, changes)
+	if err != nil {
+		return nil, err
+	}
+	for k, ok := range done {
+		if ok != 1 {
+			open = append(open, changed[k])
+		}
+	}
+	return open, nil
+}
+
+// accept decides what a job means for a video about which h is known. next is nil if nothing changes.
+func accept(h *held, job Job, now int64) (next *entry, receipt Receipt) {
+	receipt = Receipt{VideoID: job.VideoID, State: h.state(), Duplicate: true}
+	if h.entry != nil {
+		next = h.entry.clone()
+		changed := next.merge(job)
+		if !changed {
+			return nil, receipt
+		}
+		next.Updated = now
+		return next, receipt
+	}
+	if h.record != nil && h.record.State == StateArchived {
+		return nil, receipt
+	}
+	next = h.afresh(now)
+	next.Priority = job.Priority
+	next.Metadata = maps.Clone(job.Metadata)
+	next.Deadline = earliest(next.Deadline, millis(job.Deadline))
+	return next, Receipt{VideoID: job.VideoID, State: StateAccepted}
+}
+
+// merge adds what a second job for a waiting video brings: a higher priority, new metadata keys (known keys
+// keep their value), an earlier deadline. It says whether anything changed.
+func (e *entry) merge(job Job) bool {
+	changed := false
+	if e.Priority == PriorityBackfill && job.Priority == PriorityInteractive {
+		e.Priority, changed = PriorityInteractive, true
+	}
+	meta := maps.Clone(e.Metadata)
+	for k, v := range job.Metadata {
+		if _, ok := meta[k]; ok || metadataSize(meta)+len(k)+len(v) > maxMetadata {
+			continue
+		}
+		if meta == nil {
+			meta = map[string]string{}
+		}
+		meta[k] = v
+		changed = true
+	}
+	e.Metadata = meta
+	if d := earliest(e.Deadline, millis(job.Deadline)); d != e.Deadline {
+		e.Deadline, changed = d, true
+	}
+	return changed
+}
+
+// earliest of two times where 0 is unknown.
+func earliest(a, b int64) int64 {
+	if a == 0 || (b != 0 && b < a) {
+		return b
+	}
+	return a
+}

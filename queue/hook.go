@@ -1,0 +1,63 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// restHook makes the caller wait after Redis refused a command. Network errors need no rest: go-redis backs off
+// by itself while it dials.
+type restHook struct{ rest time.Duration }
+
+func (h restHook) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (h restHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		h.after(ctx, err)
+		return err
+	}
+}
+
+func (h restHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		h.after(ctx, err)
+		return err
+	}
+}
+
+func (h restHook) after(ctx context.Context, err error) {
+	if !refusal(err) {
+		return
+	}
+	t := time.NewTimer(h.rest)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// refusal tells an error reply that will come again from one that is an answer: no value, a script that must be
+// sent in full, a slot that moved, and asynq's own "not found".
+func refusal(err error) bool {
+	var re redis.Error
+	if err == nil || errors.Is(err, redis.Nil) || !errors.As(err, &re) {
+		return false
+	}
+	msg := re.Error()
+	for _, answer := range []string{"NOSCRIPT", "MOVED", "ASK", "BUSYGROUP", "NOT FOUND", "QUEUE NOT FOUND", "TASK NOT FOUND"} {
+		if strings.HasPrefix(msg, answer) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,159 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Filter narrows List. Zero fields match everything.
+type Filter struct {
+	States  []State
+	Account string
+	// Text is looked for in id and title, whatever the case.
+	Text string
+}
+
+func (f Filter) match(s Status) bool {
+	if len(f.States) > 0 && !slices.Contains(f.States, s.State) {
+		return false
+	}
+	if f.Account != "" && f.Account != s.Account {
+		return false
+	}
+	if f.Text == "" {
+		return true
+	}
+	text := strings.ToLower(f.Text)
+	return strings.Contains(strings.ToLower(s.VideoID), text) || strings.Contains(strings.ToLower(s.Title), text)
+}
+
+// scanCount is how many fields Redis looks at in one go.
+const scanCount = 500
+
+// List walks over every video, waiting ones first, in no order beyond that. Videos that change while it walks may be
+// seen in either state, or, if they are settled in that moment, not at all. An entry that can't be
+// read yields an error and the walk goes on.
+func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Status, error] {
+	return func(yield func(Status, error) bool) {
+		seen := map[string]bool{} // HSCAN may return a field twice
+		for _, key := range []string{keyLedger, keyIndex} {
+			if !c.scan(ctx, key, func(field, raw string) bool {
+				if seen[field] {
+					return true
+				}
+				seen[field] = true
+				h := newHeld(field, raw, "", "")
+				if key == keyIndex {
+					h = newHeld(field, "", raw, "")
+				}
+				st, err := h.status()
+				if err == nil && !f.match(st) {
+					return true
+				}
+				return yield(st, err)
+			}, func(err error) { yield(Status{}, err) }) {
+				return
+			}
+		}
+	}
+}
+
+// scan calls each for all fields of a hash until it returns false; it says whether to go on with the next hash.
+func (c *Client) scan(ctx context.Context, key string, each func(field, raw string) bool, fail func(error)) bool {
+	var cursor uint64
+	for {
+		kvs, next, err := c.ledger.rdb.HScan(ctx, key, cursor, "", scanCount).Result()
+		if err != nil {
+			fail(fmt.Errorf("list videos: %w", err))
+			return false
+		}
+		for i := 0; i+1 < len(kvs); i += 2 {
+			if !each(kvs[i], kvs[i+1]) {
+				return false
+			}
+		}
+		if next == 0 {
+			return true
+		}
+		cursor = next
+	}
+}
+
+// Counts says how many videos are in each state; every state is in the map.
+func (c *Client) Counts(ctx context.Context) (map[State]int64, error) {
+	raw, err := c.ledger.rdb.HGetAll(ctx, keyCounts).Result()
+	if err != nil {
+		return nil, fmt.Errorf("count videos: %w", err)
+	}
+	return parseCounts(raw), nil
+}
+
+func parseCounts(raw map[string]string) map[State]int64 {
+	counts := map[State]int64{}
+	for _, s := range States() {
+		n, err := strconv.ParseInt(raw[string(s)], 10, 64)
+		if err != nil {
+			n = 0
+		}
+		counts[s] = max(n, 0)
+	}
+	return counts
+}
+
+// Overview is what a dashboard shows of the queue.
+type Overview struct {
+	States map[State]int64
+	// Tasks counts by step: "waiting" (in the ledger, due), "later" under "" (not due yet) and "working".
+	Tasks map[Step]map[string]int64
+	// AtRisk are unsealed videos whose deadline is less than a day away, Overdue those whose deadline has passed.
+	// Videos whose deadline nobody knows count with the time they were accepted plus seven days.
+	AtRisk, Overdue  int64
+	EarliestDeadline *time.Time // nil: nothing waits
+}
+
+// Overview reads all of it in one round trip.
+func (c *Client) Overview(ctx context.Context) (Overview, error) {
+	accounts, err := c.ledger.rdb.SMembers(ctx, keyAccounts).Result()
+	if err != nil {
+		return Overview{}, fmt.Errorf("read overview: %w", err)
+	}
+	now := c.now()
+	pipe := c.ledger.rdb.Pipeline()
+	counts := pipe.HGetAll(ctx, keyCounts)
+	first := pipe.ZRangeWithScores(ctx, keyDeadlines, 0, 0)
+	atRisk := pipe.ZCount(ctx, keyDeadlines, strconv.FormatInt(now.UnixMilli(), 10), "("+strconv.FormatInt(now.Add(riskWindow).UnixMilli(), 10))
+	overdue := pipe.ZCount(ctx, keyDeadlines, "-inf", "("+strconv.FormatInt(now.UnixMilli(), 10))
+	later := pipe.ZCard(ctx, keyLater)
+	working, waiting := map[Step]*redis.IntCmd{}, map[Step][]*redis.IntCmd{}
+	for _, step := range []Step{StepStatus, StepTransfer} {
+		working[step] = pipe.ZCard(ctx, keyFlight(step))
+		for _, account := range accounts {
+			waiting[step] = append(waiting[step], pipe.ZCard(ctx, keyReady(step, PriorityInteractive, account)),
+				pipe.ZCard(ctx, keyReady(step, PriorityBackfill, account)))
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return Overview{}, fmt.Errorf("read overview: %w", err)
+	}
+	o := Overview{States: parseCounts(counts.Val()), AtRisk: atRisk.Val(), Overdue: overdue.Val(),
+		Tasks: map[Step]map[string]int64{"": {"later": later.Val()}}}
+	for step, n := range working {
+		o.Tasks[step] = map[string]int64{"working": n.Val(), "waiting": 0}
+		for _, w := range waiting[step] {
+			o.Tasks[step]["waiting"] += w.Val()
+		}
+	}
+	if z := first.Val(); len(z) > 0 {
+		t := fromMillis(int64(z[0].Score))
+		o.EarliestDeadline = &t
+	}
+	return o, nil
+}

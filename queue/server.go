@@ -1,0 +1,235 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// Server works on videos with the slots it has, and shares in the upkeep of the queue: every server
+// dispatches, reconciles and beats, so that any one of them is enough.
+type Server struct {
+	cfg     ServerConfig
+	handler Handler
+	rdb     redis.UniversalClient
+	ledger  *ledger
+	log     *slog.Logger
+	owner   string
+
+	tasks     *asynq.Client
+	inspector *asynq.Inspector
+	beat      *redis.Script
+	tick      *redis.Script
+	kicks     chan struct{}
+	slots     map[Step]chan struct{}
+
+	mu       sync.Mutex
+	runs     map[string]*run // by flight member
+	draining bool
+	trouble  time.Time // when Redis was last seen to fail, or we to sleep
+	started  bool
+	working  sync.WaitGroup
+}
+
+// NewServer checks the configuration; nothing is contacted. rdb must outlive Run: asynq crashes the
+// process if its connection is closed first.
+func NewServer(rdb redis.UniversalClient, cfg ServerConfig, h Handler) (*Server, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if h == nil {
+		return nil, errors.New("queue: a server needs a handler")
+	}
+	owner := cfg.Name
+	if owner == "" {
+		owner = uuid.NewString()
+	}
+	return &Server{
+		cfg: cfg, handler: h, rdb: rdb, ledger: newLedger(rdb), log: cfg.Log, owner: owner,
+		tasks:     asynq.NewClientFromRedisClient(rdb),
+		inspector: asynq.NewInspectorFromRedisClient(rdb),
+		beat:      beatScript(),
+		tick:      tickScript(),
+		kicks:     make(chan struct{}, 1),
+		slots: map[Step]chan struct{}{
+			StepStatus:   make(chan struct{}, cfg.StatusConcurrency),
+			StepTransfer: make(chan struct{}, cfg.Concurrency),
+		},
+		runs: map[string]*run{},
+	}, nil
+}
+
+// Client returns a client of the same Redis whose jobs this server takes up at once instead of at its next look.
+func (s *Server) Client() *Client {
+	c := NewClientFromRedis(s.rdb)
+	c.now = s.cfg.Now
+	c.kick = s.kick
+	return c
+}
+
+func (s *Server) kick() {
+	select {
+	case s.kicks <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends, then drains: handlers see ErrDraining, their videos are handed back, and Run returns when
+// all goroutines are gone except those of a handler that ignores its context. It returns nil then. Before
+// any work it returns an error if the fleet has another fingerprint; while Redis is out of reach it
+// keeps trying. A server runs once.
+func (s *Server) Run(ctx context.Context) error {
+	s.mu.Lock()
+	if s.started {
+		s.mu.Unlock()
+		return errors.New("queue: this server has run already; make a new one")
+	}
+	s.started = true
+	s.trouble = time.Now() // a server that has just come knows nothing of the time before
+	s.mu.Unlock()
+
+	// Upkeep must outlive ctx: draining means writing to Redis after ctx has ended.
+	live, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	if err := s.arrive(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	motors, err := s.startMotors()
+	if err != nil {
+		return err
+	}
+	var loops sync.WaitGroup
+	dispatching, stopDispatch := context.WithCancel(live)
+	defer stopDispatch()
+	loops.Go(func() { s.dispatchLoop(dispatching) })
+	loops.Go(func() { s.beatLoop(live) })
+	loops.Go(func() { s.reconcileLoop(dispatching) })
+
+	<-ctx.Done()
+	stopDispatch()
+	s.drain(live, motors)
+	stop()
+	loops.Wait()
+	return nil
+}
+
+// arrive waits until Redis answers and the fingerprint is known to be ours.
+func (s *Server) arrive(ctx context.Context) error {
+	wait := 100 * time.Millisecond
+	for {
+		err := s.present(ctx)
+		var other *FingerprintError
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &other):
+			return err
+		case ctx.Err() != nil:
+			return nil
+		}
+		s.log.Warn("redis is out of reach; still trying", "err", err)
+		if !pause(ctx, wait) {
+			return nil
+		}
+		wait = min(2*wait, 5*time.Second)
+	}
+}
+
+// startMotors starts one asynq server for each step, so that long transfers never hold up status calls.
+func (s *Server) startMotors() ([]*asynq.Server, error) {
+	var motors []*asynq.Server
+	for _, step := range []Step{StepStatus, StepTransfer} {
+		m := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
+			Concurrency:              s.cfg.slots(step),
+			Queues:                   map[string]int{string(step): 1},
+			TaskCheckInterval:        s.cfg.Poll,
+			DelayedTaskCheckInterval: max(s.cfg.Poll, time.Second),
+			ShutdownTimeout:          s.cfg.DrainGrace,
+			// Only trouble with Redis reaches these two: what handlers say is settled in the ledger.
+			RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
+			IsFailure:      func(err error) bool { return errors.Is(err, asynq.ErrLeaseExpired) },
+			Logger:         motorLog{s.log},
+			LogLevel:       asynq.WarnLevel,
+		})
+		if err := m.Start(s.motorHandler(step)); err != nil {
+			for _, running := range motors {
+				running.Shutdown()
+			}
+			return nil, fmt.Errorf("start the %s queue: %w", step, err)
+		}
+		motors = append(motors, m)
+	}
+	return motors, nil
+}
+
+// drain hands back what is under way. Order matters: the flag first, so that a task asynq starts in the meantime is
+// handed back; then the handlers, at a part boundary; asynq last, since it pushes tasks back without
+// asking once its own patience ends.
+func (s *Server) drain(ctx context.Context, motors []*asynq.Server) {
+	s.mu.Lock()
+	s.draining = true
+	for _, r := range s.runs {
+		r.cancel(ErrDraining)
+	}
+	n := len(s.runs)
+	s.mu.Unlock()
+	s.log.Info("draining", "runs", n)
+	s.leave(ctx)
+
+	var stopping sync.WaitGroup
+	for _, m := range motors {
+		stopping.Go(m.Shutdown)
+	}
+	done := make(chan struct{})
+	go func() {
+		s.working.Wait()
+		close(done)
+	}()
+	t := time.NewTimer(s.cfg.DrainGrace)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+		s.abandon(ctx)
+	}
+	stopping.Wait()
+}
+
+// abandon hands back the videos of handlers that did not return in time. They may still be running: whatever
+// they do is harmless, since their epoch has passed.
+func (s *Server) abandon(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	s.mu.Lock()
+	left := make([]*run, 0, len(s.runs))
+	for _, r := range s.runs {
+		left = append(left, r)
+	}
+	s.mu.Unlock()
+	for _, r := range left {
+		s.log.Warn("handler did not stop in time; its video is handed back", "video_id", r.work.VideoID, "step", string(r.work.Step))
+		if err := s.release(ctx, r); err != nil {
+			s.log.Warn("hand a video back", "video_id", r.work.VideoID, "err", err)
+		}
+	}
+}
+
+// pause waits d unless ctx ends first, and says whether it waited.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,87 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// listParts says what the store holds of an upload, or ErrUploadGone.
+func (s *Store) listParts(ctx context.Context, key, id string) (map[int]storedPart, error) {
+	parts := map[int]storedPart{}
+	pages := s3.NewListPartsPaginator(s.client, &s3.ListPartsInput{Bucket: &s.loc.bucket, Key: &key, UploadId: &id},
+		func(o *s3.ListPartsPaginatorOptions) { o.StopOnDuplicateToken = true })
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, s.fail(ctx, "list the parts of", key, err)
+		}
+		for _, p := range page.Parts {
+			part := storedPart{size: aws.ToInt64(p.Size), etag: aws.ToString(p.ETag)}
+			if crc, err := decodeCRC(aws.ToString(p.ChecksumCRC64NVME)); err == nil {
+				part.crc, part.hasCRC = crc, true
+			}
+			parts[int(aws.ToInt32(p.PartNumber))] = part
+		}
+	}
+	return parts, nil
+}
+
+// abortUpload frees the parts of an upload. A part that was on its way may survive the first abort, so it looks again.
+func (s *Store) abortUpload(ctx context.Context, key, id string) error {
+	for range 3 {
+		_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.loc.bucket, Key: &key, UploadId: &id})
+		if err != nil {
+			if k := sortFault(err).kind; ctx.Err() == nil && (k == kindNoUpload || k == kindNotFound) {
+				return nil
+			}
+			return s.fail(ctx, "abort the upload of", key, err)
+		}
+		if parts, err := s.listParts(ctx, key, id); err != nil || len(parts) == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// drop ends an upload and removes its record. The record goes last: without it nobody would find the parts.
+func (s *Store) drop(ctx context.Context, k VideoKey, rec uploadRecord) error {
+	if err := s.abortUpload(ctx, s.dir(k)+rec.Name, rec.UploadID); err != nil {
+		return err
+	}
+	return s.remove(ctx, s.recordKey(k, rec.Asset))
+}
+
+// AbortOrphans ends every upload that is recorded under the video and removes the records. It is for the moment when
+// the video needs none of them any more; Seal calls it. Uploads are found by our records, because some stores list
+// uploads only for an exact key.
+func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
+	if err := k.Validate(); err != nil {
+		return err
+	}
+	prefix := s.dir(k) + uploadDir
+	for key, err := range s.keys(ctx, prefix) {
+		if err != nil {
+			return err
+		}
+		asset, ok := strings.CutSuffix(strings.TrimPrefix(key, prefix), ".json")
+		if !ok || !validName(asset, 40) {
+			continue
+		}
+		rec, _, err := s.loadRecord(ctx, k, asset)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("end the uploads of video %s: %w", k, err)
+		}
+		if err := s.drop(ctx, k, rec); err != nil {
+			return fmt.Errorf("end the uploads of video %s: %w", k, err)
+		}
+	}
+	return nil
+}

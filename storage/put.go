@@ -1,0 +1,248 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/minio/crc64nvme"
+)
+
+// recordWait bounds the write of a record after a part. It is not bound by the caller's context: a worker that is told
+// to stop at this moment should still say how far it came.
+const recordWait = 5 * time.Second
+
+// Put stores one part; data is all of it and is not kept. An asset of one part is a whole object after this, under the
+// condition that none was there. ErrUploadGone means that another worker has ended this upload; ErrSealed, that the
+// video was sealed meanwhile.
+func (u *Upload) Put(ctx context.Context, part int, data []byte) error {
+	whole, skip, err := u.accept(part, int64(len(data)))
+	if err != nil || skip {
+		return err
+	}
+	if whole {
+		return u.putWhole(ctx, data)
+	}
+	if err := u.start(ctx); err != nil {
+		return err
+	}
+	sum := crc64nvme.Checksum(data)
+	if err := u.advance(part, data, sum); err != nil {
+		return err
+	}
+	p, err := u.send(ctx, part, data, sum)
+	if err != nil {
+		return err
+	}
+	if u.arrived(part, p) {
+		return u.saveRecord(ctx)
+	}
+	return nil
+}
+
+// accept checks the part against the plan. whole: the asset is this one part. skip: an empty part behind the end of an
+// asset whose size was not known.
+func (u *Upload) accept(part int, n int64) (whole, skip bool, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.object != nil || u.finished != nil {
+		return false, false, fmt.Errorf("put part %d of %s: it is complete already", part, u.key)
+	}
+	want, ok := u.plan.part(part)
+	if !ok || (u.ended > 0 && part > u.ended) {
+		return false, false, fmt.Errorf("put part %d of %s: there is no such part of an asset of %d bytes", part, u.key, u.plan.total)
+	}
+	if u.plan.total >= 0 && n != want.Size || n > want.Size {
+		return false, false, fmt.Errorf("put part %d of %s: it has %d bytes, want %d", part, u.key, n, want.Size)
+	}
+	if u.plan.single() {
+		return true, false, nil
+	}
+	if u.plan.total < 0 && n < want.Size {
+		if n == 0 && part > 1 {
+			return false, true, nil
+		}
+		u.ended = part
+		return part == 1 && !u.started, false, nil
+	}
+	return false, false, nil
+}
+
+// start makes the multipart upload and its record. Whoever writes the record first owns the upload; a worker that comes
+// second throws its own away and joins.
+func (u *Upload) start(ctx context.Context) error {
+	u.record.Lock()
+	defer u.record.Unlock()
+	u.mu.Lock()
+	started := u.started
+	u.mu.Unlock()
+	if started {
+		return nil
+	}
+	rec := uploadRecord{
+		Schema: uploadSchema, Asset: u.spec.Asset, Name: u.spec.Name, Token: rand.Text(), PartSize: u.plan.partSize, Total: u.plan.total,
+		Checksum: u.s.mode(), Source: validatorRecord(u.spec.Source),
+	}
+	var err error
+	if rec.UploadID, err = u.s.createUpload(ctx, u.key, u.spec.ContentType, rec); err != nil {
+		return err
+	}
+	data, err := marshalPlain(rec)
+	if err != nil {
+		return err
+	}
+	etag, err := u.s.create(ctx, u.s.recordKey(u.k, u.spec.Asset), data)
+	if err != nil {
+		return errors.Join(u.s.abortUpload(context.WithoutCancel(ctx), u.key, rec.UploadID), u.yield(ctx, err))
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.rec, u.recETag, u.started = rec, etag, true
+	return nil
+}
+
+// yield joins the upload of the worker that was faster, if that was why our record could not be written.
+func (u *Upload) yield(ctx context.Context, why error) error {
+	if !errors.Is(why, ErrExists) {
+		return why
+	}
+	rec, etag, err := u.s.loadRecord(ctx, u.k, u.spec.Asset)
+	if err != nil {
+		return err
+	}
+	if !rec.continues(u.spec) {
+		return fmt.Errorf("upload to %s: another worker stores another version: %w", u.key, ErrUploadGone)
+	}
+	if err := u.join(ctx, rec, etag); err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.started || u.finished != nil {
+		return fmt.Errorf("upload to %s: %w", u.key, ErrUploadGone)
+	}
+	return nil
+}
+
+func (s *Store) createUpload(ctx context.Context, key, contentType string, rec uploadRecord) (string, error) {
+	in := &s3.CreateMultipartUploadInput{Bucket: &s.loc.bucket, Key: &key, Metadata: map[string]string{metaUpload: rec.Token}}
+	if contentType != "" {
+		in.ContentType = &contentType
+	}
+	if rec.Checksum == ChecksumCRC64NVME {
+		in.ChecksumAlgorithm, in.ChecksumType = types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject
+	}
+	out, err := s.client.CreateMultipartUpload(ctx, in)
+	if err != nil {
+		return "", s.fail(ctx, "start the upload of", key, err)
+	}
+	return aws.ToString(out.UploadId), nil
+}
+
+// advance hashes the part if it is the next one. A part that was hashed before (its sending failed) must be the same
+// bytes again, or the hash proves nothing.
+func (u *Upload) advance(part int, data []byte, sum uint64) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if before, ok := u.crcs[part]; ok && before != sum && part <= u.hashed {
+		u.doubtful = true
+	}
+	u.crcs[part] = sum
+	if part != u.hashed+1 {
+		return nil
+	}
+	if _, err := u.hash.Write(data); err != nil {
+		return fmt.Errorf("hash part %d of %s: %w", part, u.key, err)
+	}
+	state, err := u.hash.state(part)
+	if err != nil {
+		return err
+	}
+	u.hashed, u.states[part] = part, state
+	return nil
+}
+
+// send brings one part to the store.
+func (u *Upload) send(ctx context.Context, part int, data []byte, sum uint64) (storedPart, error) {
+	u.mu.Lock()
+	id := u.rec.UploadID
+	u.mu.Unlock()
+	in := &s3.UploadPartInput{
+		Bucket: &u.s.loc.bucket, Key: &u.key, UploadId: &id, PartNumber: aws.Int32(int32(part)), //nolint:gosec // at most 10,000
+		Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data))),
+	}
+	in.ChecksumCRC64NVME, in.ContentMD5 = u.s.protect(data)
+	out, err := u.s.client.UploadPart(ctx, in, u.s.unsigned)
+	if err != nil {
+		err = u.s.fail(ctx, fmt.Sprintf("store part %d of", part), u.key, err)
+		if errors.Is(err, ErrNotFound) { // some stores call a lost upload a lost key
+			err = fmt.Errorf("store part %d of %s: %w", part, u.key, ErrUploadGone)
+		}
+		return storedPart{}, err
+	}
+	return storedPart{size: int64(len(data)), etag: aws.ToString(out.ETag), crc: sum, hasCRC: true}, nil
+}
+
+// arrived notes a stored part and says whether the record has something new to tell: a hash that covers more stored
+// parts, all from the first on.
+func (u *Upload) arrived(part int, p storedPart) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.parts[part] = p
+	news := false
+	for n := u.rec.Hash.Parts + 1; ; n++ {
+		state, hashed := u.states[n]
+		if _, have := u.parts[n]; !have || !hashed || u.doubtful {
+			return news
+		}
+		u.rec.Hash, news = state, true
+		delete(u.states, n)
+	}
+}
+
+// saveRecord writes the record over the one we know. A worker that finds another upload there has been left behind.
+// Trouble with the store is no failure of the part: at worst the finished object is read back once.
+func (u *Upload) saveRecord(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWait)
+	defer cancel()
+	u.record.Lock()
+	defer u.record.Unlock()
+	key := u.s.recordKey(u.k, u.spec.Asset)
+	for range 3 {
+		u.mu.Lock()
+		rec, old := u.rec, u.recETag
+		u.mu.Unlock()
+		data, err := marshalPlain(rec)
+		if err != nil {
+			return err
+		}
+		etag, err := u.s.replace(ctx, key, data, old)
+		var theirs uploadRecord
+		if errors.Is(err, ErrConflict) {
+			theirs, etag, err = u.s.loadRecord(ctx, u.k, u.spec.Asset)
+			if errors.Is(err, ErrNotFound) || (err == nil && theirs.UploadID != rec.UploadID) {
+				return fmt.Errorf("continue the upload of %s: %w", u.key, ErrUploadGone)
+			}
+		} else if err == nil {
+			theirs = rec
+		}
+		if err != nil {
+			u.s.log.Warn("upload record not written, going on without", "video_id", u.k.VideoID, "asset", u.spec.Asset, "upload_id", rec.UploadID, "err", err)
+			return nil
+		}
+		u.mu.Lock()
+		u.recETag = etag
+		done := theirs.Hash.Parts >= u.rec.Hash.Parts
+		u.mu.Unlock()
+		if done {
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Manifest reads the manifest of a video. ErrNotFound means that the video is not archived.
+func (s *Store) Manifest(ctx context.Context, k VideoKey) (*Manifest, error) {
+	if err := k.Validate(); err != nil {
+		return nil, err
+	}
+	key := s.dir(k) + manifestName
+	raw, etag, err := s.read(ctx, key, smallLimit)
+	if err != nil {
+		return nil, err
+	}
+	m, err := UnmarshalManifest(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, &DamagedError{Key: key, What: "is not a manifest we can read: " + err.Error()})
+	}
+	if m.Key().Dir() != k.Dir() {
+		return nil, &DamagedError{Key: key, What: "belongs to video " + m.Key().Dir()}
+	}
+	m.etag, m.raw = etag, raw
+	return m, nil
+}
+
+// Seal commits a video: it looks at every asset once more, ends what is left of its uploads and writes the manifest
+// under the condition that none is there. ErrExists means that another worker has sealed it; read theirs.
+func (s *Store) Seal(ctx context.Context, m *Manifest) error {
+	data, key, err := s.prepareSeal(ctx, m)
+	if err != nil {
+		return err
+	}
+	etag, err := s.create(ctx, key, data)
+	if err != nil {
+		return fmt.Errorf("seal video %s: %w", m.Key(), err)
+	}
+	m.etag, m.raw = etag, data
+	return nil
+}
+
+// Reseal replaces the manifest that m was read from or sealed as: partial becomes archived, or a newer generation takes
+// over. ErrConflict means that the manifest has been replaced since; nothing was written.
+func (s *Store) Reseal(ctx context.Context, m *Manifest) error {
+	if m.etag == "" {
+		return fmt.Errorf("reseal video %s: read the manifest first, so that it is known what would be replaced", m.Key())
+	}
+	data, key, err := s.prepareSeal(ctx, m)
+	if err != nil {
+		return err
+	}
+	etag, err := s.replace(ctx, key, data, m.etag)
+	if err != nil {
+		return fmt.Errorf("reseal video %s: %w", m.Key(), err)
+	}
+	m.etag, m.raw = etag, data
+	return nil
+}
+
+// prepareSeal makes sure that what the manifest says is true at this moment: a stale worker may have been there.
+func (s *Store) prepareSeal(ctx context.Context, m *Manifest) ([]byte, string, error) {
+	m.Account, m.Generation = m.Key().account(), max(1, m.Generation)
+	if m.SealedAt.IsZero() {
+		m.SealedAt = s.now().UTC()
+	}
+	if err := errors.Join(m.validate(), m.sealable()); err != nil {
+		return nil, "", err
+	}
+	for _, a := range m.Assets {
+		o, err := s.Stat(ctx, m.Key(), a.Key)
+		if errors.Is(err, ErrNotFound) {
+			return nil, "", &DamagedError{Key: s.dir(m.Key()) + a.Key, What: "is missing"}
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		if o.Size != a.Bytes || (a.ETag != "" && o.ETag != a.ETag) {
+			return nil, "", &DamagedError{
+				Key:  s.dir(m.Key()) + a.Key,
+				What: fmt.Sprintf("has %d bytes and ETag %s, and the manifest would say %d and %s", o.Size, o.ETag, a.Bytes, a.ETag),
+			}
+		}
+	}
+	if err := s.AbortOrphans(ctx, m.Key()); err != nil {
+		return nil, "", err
+	}
+	data, err := m.encode()
+	return data, s.dir(m.Key()) + manifestName, err
+}
+
+// ArchiveGeneration keeps m, byte for byte as it was read, as manifest.g<n>.json. It must be called before a newer
+// generation is resealed over it. Calling it again is harmless.
+func (s *Store) ArchiveGeneration(ctx context.Context, k VideoKey, m *Manifest) error {
+	if err := k.Validate(); err != nil {
+		return err
+	}
+	if m.raw == nil || m.Key().Dir() != k.Dir() {
+		return fmt.Errorf("keep the manifest of video %s: it must be read from the store first", k)
+	}
+	old, err := UnmarshalManifest(m.raw)
+	if err != nil {
+		return err
+	}
+	_, err = s.create(ctx, fmt.Sprintf("%smanifest.g%d.json", s.dir(k), old.Generation), m.raw)
+	return err
+}
+
+// Delete removes an asset that turned out wrong. ErrSealed: a manifest vouches for it.
+func (s *Store) Delete(ctx context.Context, k VideoKey, name string) error {
+	key, err := s.assetKey(k, name)
+	if err != nil {
+		return err
+	}
+	if err := s.refuseSealed(ctx, k, name); err != nil {
+		return err
+	}
+	return s.remove(ctx, key)
+}
+
+// refuseSealed returns ErrSealed if the manifest refers to the name.
+func (s *Store) refuseSealed(ctx context.Context, k VideoKey, name string) error {
+	m, err := s.Manifest(ctx, k)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if m.refersTo(name) {
+		return fmt.Errorf("%s of video %s: %w", name, k, ErrSealed)
+	}
+	return nil
+}

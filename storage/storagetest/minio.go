@@ -1,0 +1,159 @@
+package storagetest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A Server is a MinIO of our own.
+type Server struct {
+	Endpoint, AccessKey, SecretKey string
+
+	dir  string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process is gone
+	log  *os.File
+}
+
+// MinIO starts a MinIO for one test and stops it at its end.
+func MinIO(t testing.TB) (endpoint, key, secret, bucket string) {
+	t.Helper()
+	s, err := StartMinIO(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s.Endpoint, s.AccessKey, s.SecretKey, s.Bucket(t)
+}
+
+// StartMinIO starts a MinIO over a folder, for a TestMain. The caller closes it.
+func StartMinIO(dir string) (*Server, error) {
+	bin, err := findMinIO()
+	if err != nil {
+		return nil, err
+	}
+	// The port is free now; should somebody take it before MinIO does, another one is tried.
+	for range 5 {
+		s, err := startOn(bin, dir)
+		if err == nil {
+			return s, nil
+		}
+		if !strings.Contains(err.Error(), "already in use") {
+			return nil, err
+		}
+	}
+	return nil, errors.New("start MinIO: no free port in five tries")
+}
+
+func startOn(bin, dir string) (*Server, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("find a free port: %w", err)
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return nil, fmt.Errorf("find a free port: %w", err)
+	}
+	s := &Server{
+		Endpoint: "http://" + addr, AccessKey: "reelkeep", SecretKey: rand.Text(), dir: filepath.Join(dir, "data"), done: make(chan struct{}),
+	}
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make MinIO's folder: %w", err)
+	}
+	if s.log, err = os.Create(filepath.Join(dir, "minio.log")); err != nil {
+		return nil, fmt.Errorf("make MinIO's log: %w", err)
+	}
+	s.cmd = exec.Command(bin, "server", "--quiet", "--address", addr, s.dir)
+	s.cmd.Env = []string{
+		"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.SecretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
+		"HOME=" + dir, "PATH=" + os.Getenv("PATH"),
+	}
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start MinIO: %w", err)
+	}
+	go func() {
+		_ = s.cmd.Wait()
+		close(s.done)
+	}()
+	if err := s.waitReady(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// waitReady asks until MinIO answers. It has no signal of its own.
+func (s *Server) waitReady() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint+"/minio/health/ready", nil)
+		if err != nil {
+			return fmt.Errorf("ask MinIO: %w", err)
+		}
+		if resp, err := client.Do(req); err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-s.done:
+			said, _ := os.ReadFile(s.log.Name())
+			return fmt.Errorf("start MinIO: it ended: %s", said)
+		case <-ctx.Done():
+			return errors.New("start MinIO: not ready within a minute")
+		}
+	}
+}
+
+// Bucket makes an empty bucket. MinIO takes any folder in its data for one, so no S3 client is needed here.
+func (s *Server) Bucket(t testing.TB) string {
+	t.Helper()
+	name := "bucket-" + strings.ToLower(rand.Text())
+	if err := os.Mkdir(filepath.Join(s.dir, name), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// Close kills MinIO and waits for its end.
+func (s *Server) Close() {
+	_ = s.cmd.Process.Kill()
+	<-s.done
+	_ = s.log.Close()
+}
+
+func findMinIO() (string, error) {
+	var places []string
+	if dir := os.Getenv("REELKEEP_TEST_BIN"); dir != "" {
+		places = append(places, filepath.Join(dir, "minio"))
+	}
+	if p, err := exec.LookPath("minio"); err == nil {
+		places = append(places, p)
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		places = append(places, filepath.Join(home, ".cache", "reelkeep-test", "bin", "minio"))
+	}
+	for _, p := range places {
+		if info, err := os.Stat(p); err == nil && !info.IsDir() {
+			return p, nil
+		}
+	}
+	return "", errors.New("MinIO is not there (looked in $REELKEEP_TEST_BIN, PATH and ~/.cache/reelkeep-test/bin): run make test, which builds it")
+}

@@ -1,0 +1,160 @@
+package storagetest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A Proxy stands between a client and a store and breaks the requests it was told to. The Host header is passed on as
+// it came, so signatures stay valid.
+type Proxy struct {
+	URL string
+
+	target string
+	client *http.Client
+
+	mu    sync.Mutex
+	rules []*Rule
+	seen  []string
+}
+
+// A Rule breaks matching requests.
+type Rule struct {
+	Match func(*http.Request) bool
+	Times int // how often; 0 means always
+
+	DropReply bool                // the store does it, and the client never hears of it
+	Cut       int64               // with DropReply: this many bytes of the body still arrive
+	Status    int                 // answered in the store's place, if not 0
+	Body      string              // with Status
+	Before    func(*http.Request) // called before the request is passed on, to let something else happen first
+}
+
+// NewProxy starts a proxy before the store at target, for one test.
+func NewProxy(t testing.TB, target string) *Proxy {
+	t.Helper()
+	p := &Proxy{target: target, client: &http.Client{
+		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	srv := httptest.NewServer(p)
+	p.URL = srv.URL
+	t.Cleanup(func() {
+		srv.CloseClientConnections()
+		srv.Close()
+		p.client.CloseIdleConnections()
+	})
+	return p
+}
+
+// Break adds a rule. Rules are tried in order; the first that matches acts.
+func (p *Proxy) Break(r Rule) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.Times == 0 {
+		r.Times = -1
+	}
+	p.rules = append(p.rules, &r)
+}
+
+// Seen returns method and path with query of every request so far.
+func (p *Proxy) Seen() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string(nil), p.seen...)
+}
+
+// Count returns how many requests so far contain all of these texts.
+func (p *Proxy) Count(texts ...string) int {
+	n := 0
+	for _, line := range p.Seen() {
+		all := true
+		for _, t := range texts {
+			all = all && strings.Contains(line, t)
+		}
+		if all {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *Proxy) rule(r *http.Request) *Rule {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen = append(p.seen, r.Method+" "+r.URL.RequestURI())
+	for _, rule := range p.rules {
+		if rule.Times != 0 && rule.Match(r) {
+			if rule.Times > 0 {
+				rule.Times--
+			}
+			return rule
+		}
+	}
+	return nil
+}
+
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rule := p.rule(r)
+	if rule != nil && rule.Before != nil {
+		rule.Before(r)
+	}
+	if rule != nil && rule.Status != 0 {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(rule.Status)
+		_, _ = io.WriteString(w, rule.Body)
+		return
+	}
+	resp, err := p.forward(r)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer resp.Body.Close()
+	if rule != nil && rule.DropReply && rule.Cut == 0 {
+		_, _ = io.Copy(io.Discard, resp.Body)
+		panic(http.ErrAbortHandler) // net/http's way to cut a connection
+	}
+	for name, values := range resp.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(resp.StatusCode)
+	if rule != nil && rule.DropReply {
+		_, _ = io.CopyN(w, resp.Body, rule.Cut)
+		if f, ok := w.(http.Flusher); ok {
+			f.Flush()
+		}
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = io.Copy(w, resp.Body)
+}
+
+func (p *Proxy) forward(r *http.Request) (*http.Response, error) {
+	target, err := url.Parse(p.target)
+	if err != nil {
+		return nil, fmt.Errorf("parse the store's address: %w", err)
+	}
+	out := r.Clone(r.Context())
+	out.URL.Scheme, out.URL.Host, out.Host, out.RequestURI = target.Scheme, target.Host, r.Host, ""
+	return p.client.Do(out)
+}
+
+// Request matches a method and texts that must all be in path and query.
+func Request(method string, texts ...string) func(*http.Request) bool {
+	return func(r *http.Request) bool {
+		if r.Method != method {
+			return false
+		}
+		for _, t := range texts {
+			if !strings.Contains(r.URL.RequestURI(), t) {
+				return false
+			}
+		}
+		return true
+	}
+}

@@ -1,0 +1,72 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+
+	"github.com/minio/crc64nvme"
+)
+
+// putWhole stores an asset of one part. It is created only if nothing is there. What is there may be our own (a lost
+// reply), the same file from an earlier worker, or a leftover of other bytes that no manifest vouches for.
+func (u *Upload) putWhole(ctx context.Context, data []byte) error {
+	caps, err := u.s.Check(ctx)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	o := Object{
+		Key: u.spec.Name, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), CRC64NVME: encodeCRC(crc64nvme.Checksum(data)),
+		ContentType: u.spec.ContentType,
+	}
+	how := putOptions{contentType: o.ContentType, meta: map[string]string{metaSHA256: o.SHA256}, ifAbsent: caps.PutIfAbsent}
+	if !caps.PutIfAbsent {
+		if err := u.s.refuseSealed(ctx, u.k, u.spec.Name); err != nil {
+			return err
+		}
+	}
+	o.ETag, err = u.s.put(ctx, u.key, data, how)
+	if err != nil {
+		if o.ETag, err = u.settleWhole(ctx, o, data, err); err != nil {
+			return err
+		}
+	}
+	if caps.Checksum == ChecksumReadback {
+		if err := u.s.compare(ctx, u.key, o); err != nil {
+			return errors.Join(err, u.s.remove(ctx, u.key))
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.object = &o
+	return nil
+}
+
+// settleWhole looks what a failed put has left and returns the ETag of our bytes, if they are there in the end.
+func (u *Upload) settleWhole(ctx context.Context, o Object, data []byte, failed error) (string, error) {
+	f, err := u.s.head(ctx, u.key)
+	if err == nil && f.Size == o.Size && f.SHA256 == o.SHA256 {
+		return f.ETag, nil
+	}
+	k := sortFault(failed).kind
+	if err != nil || k != kindCondition && k != kindRace {
+		return "", u.s.fail(ctx, "store", u.key, failed)
+	}
+	if err := u.s.refuseSealed(ctx, u.k, u.spec.Name); err != nil {
+		return "", err
+	}
+	how := putOptions{contentType: o.ContentType, meta: map[string]string{metaSHA256: o.SHA256}}
+	if caps := u.s.caps.Load(); caps != nil && caps.PutIfMatch {
+		how.ifMatch = f.ETag
+	}
+	etag, err := u.s.put(ctx, u.key, data, how)
+	if err == nil {
+		return etag, nil
+	}
+	if f, look := u.s.head(ctx, u.key); look == nil && f.Size == o.Size && f.SHA256 == o.SHA256 {
+		return f.ETag, nil
+	}
+	return "", u.s.fail(ctx, "store", u.key, err)
+}

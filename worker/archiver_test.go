@@ -1,0 +1,361 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/storage/storagetest"
+	"github.com/reelkeep/reelkeep/worker"
+	"github.com/reelkeep/reelkeep/worker/heygen/heygensim"
+)
+
+func TestMain(m *testing.M) { os.Exit(storagetest.Main(m)) }
+
+func fullVideo(n int) heygensim.Video {
+	return heygensim.Video{
+		ID: id(n), Title: "Full \x1b[31mvideo/../x", CallbackID: "cb", CreatedAt: old(), Duration: 0,
+		Assets: map[string]heygensim.Asset{"video": {}, "thumbnail": {}, "gif": {}, "captions": {}, "captioned_video": {}},
+	}
+}
+
+func bigVideo(n int, size int64, fault *heygensim.Fault) heygensim.Video {
+	return heygensim.Video{ID: id(n), Title: "Big", CreatedAt: old(), Assets: map[string]heygensim.Asset{"video": {Size: size, Fault: fault}}}
+}
+
+func TestEveryAssetIsArchivedExactly(t *testing.T) {
+	for name, opt := range map[string]heygensim.Options{"v1": {V1: true}, "v3": {V3: true}, "both": {}, "messy v1": {V1: true, Messy: true}, "messy v3": {V3: true, Messy: true}} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, opt)
+			b.sim.Add(fullVideo(1))
+			m := b.mustArchive(id(1))
+			var names []string
+			for _, a := range m.Assets {
+				names = append(names, a.Asset)
+			}
+			if diff := cmp.Diff([]string{"video", "thumbnail", "gif", "captions", "captioned_video"}, names); diff != "" {
+				t.Error(diff)
+			}
+			if m.State != storage.StateArchived || len(m.Absent) > 0 || m.Generation != 1 {
+				t.Errorf("state %s, generation %d, absent %v", m.State, m.Generation, m.Absent)
+			}
+			if strings.Contains(string(m.Source.Response), "Signature=") {
+				t.Error("the manifest holds a signed link")
+			}
+		})
+	}
+}
+
+func TestAnAssetThatIsNotOfferedIsNamedAbsent(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(bigVideo(1, 50_000, nil))
+	m := b.mustArchive(id(1))
+	want := []storage.Absent{
+		{Asset: "thumbnail", Reason: "not_offered"}, {Asset: "gif", Reason: "not_offered"},
+		{Asset: "captions", Reason: "not_offered"}, {Asset: "captioned_video", Reason: "not_offered"},
+	}
+	if diff := cmp.Diff(want, m.Absent); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEveryFaultOfTheSourceEndsInAnExactArchive(t *testing.T) {
+	const size = 2*part + part/2
+	for name, fault := range map[string]heygensim.Fault{
+		"dropped at the start":     {Kind: heygensim.FaultDrop, Times: 2},
+		"dropped in a part":        {Kind: heygensim.FaultDrop, At: part + 1000, Times: 3},
+		"dropped every 600 kB":     {Kind: heygensim.FaultDrop, At: -600_000},
+		"stalled":                  {Kind: heygensim.FaultStall, At: part / 2, Times: 1},
+		"short body":               {Kind: heygensim.FaultShort, At: part / 3, Times: 2},
+		"wrong range":              {Kind: heygensim.FaultWrongRange, At: part, Times: 2},
+		"no ranges":                {Kind: heygensim.FaultNoRanges},
+		"a page of HTML once":      {Kind: heygensim.FaultHTML, Times: 1},
+		"a page of HTML midway":    {Kind: heygensim.FaultHTML, At: part, Times: 1},
+		"403 while fresh":          {Kind: heygensim.FaultForbidden, Times: 2},
+		"404 for a moment":         {Kind: heygensim.FaultNotFound, Times: 2},
+		"replaced midway":          {Kind: heygensim.FaultReplaced, At: part + part/2},
+		"503 for a moment":         {Kind: heygensim.FaultServerError, Times: 2},
+		"gzip nobody asked for":    {Kind: heygensim.FaultGzip, Times: 1},
+		"redirected":               {Kind: heygensim.FaultRedirect},
+		"no length":                {Kind: heygensim.FaultChunked},
+		"wrong length for a while": {Kind: heygensim.FaultWrongLength, Times: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, heygensim.Options{})
+			b.sim.Add(bigVideo(1, size, &fault))
+			// A run may end in an error; the queue would try again, and so does this test, as often.
+			m, err := b.archive(worker.Video{ID: id(1)})
+			for try := 0; err != nil && try < 5; try++ {
+				b.nothingSealed(id(1))
+				m, err = b.archive(worker.Video{ID: id(1)})
+			}
+			must(t, err)
+			b.proveExact(m)
+			if m.Assets[0].Bytes != size {
+				t.Errorf("%d bytes are sealed, want %d", m.Assets[0].Bytes, size)
+			}
+		})
+	}
+}
+
+func TestWhatIsNeverAVideoIsNeverStored(t *testing.T) {
+	for name, asset := range map[string]heygensim.Asset{
+		"a page of HTML":  {Fault: &heygensim.Fault{Kind: heygensim.FaultHTML}},
+		"a truncated MP4": {Body: truncated(t)},
+		"nothing":         {Body: []byte{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, heygensim.Options{})
+			b.sim.Add(heygensim.Video{ID: id(1), CreatedAt: old(), Assets: map[string]heygensim.Asset{"video": asset}})
+			if _, err := b.archive(worker.Video{ID: id(1)}); err == nil {
+				t.Fatal("it was archived")
+			}
+			b.nothingSealed(id(1))
+			if o, err := b.store.Stat(b.ctx, storage.VideoKey{VideoID: id(1)}, "video.mp4"); !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("something is stored: %+v, %v", o, err)
+			}
+		})
+	}
+}
+
+func truncated(t *testing.T) []byte {
+	t.Helper()
+	body := heygensim.Sample()[0].Assets["video"].Body
+	return body[:len(body)*2/3]
+}
+
+func TestALinkThatDiesMidwayIsRefreshed(t *testing.T) {
+	b := setup(t, heygensim.Options{LinkLife: time.Second, Bandwidth: 4 << 20})
+	b.sim.Add(bigVideo(1, 3*part, nil))
+	b.mustArchive(id(1))
+}
+
+// A killed worker is one whose context ends without any grace for what it had in hand; here it is the next
+// worker's view of it: only what is in the store.
+func TestTheNextWorkerGoesOnWhereTheLastOneWasKilled(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	const size = 8 * part
+	b.sim.Add(bigVideo(1, size, nil))
+	ctx, kill := context.WithCancel(b.ctx)
+	b.seen.when(6*part, kill)
+	if _, err := b.bench().Transfer(ctx, worker.Video{ID: id(1)}, nil); err == nil {
+		t.Fatal("the killed worker finished")
+	}
+	before := b.fetched(id(1), "video")
+	b.store = b.openStore()
+	b.mustArchive(id(1))
+	again := before + (b.fetched(id(1), "video") - before) - size
+	if again > 3*part {
+		t.Errorf("%d bytes were fetched again; want at most the parts in flight (%d)", again, 3*part)
+	}
+}
+
+func TestAReplacedFileIsNotSplicedOntoAnUnfinishedUpload(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(bigVideo(1, 4*part, nil))
+	ctx, kill := context.WithCancel(b.ctx)
+	b.seen.when(3*part, kill)
+	if _, err := b.bench().Transfer(ctx, worker.Video{ID: id(1)}, nil); err == nil {
+		t.Fatal("the killed worker finished")
+	}
+	b.sim.Update(id(1), func(v *heygensim.Video) { v.Assets["video"] = heygensim.Asset{Size: 4*part + 777} })
+	b.mustArchive(id(1))
+}
+
+func TestASealedVideoIsLeftAlone(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(fullVideo(1))
+	first := b.mustArchive(id(1))
+	before := len(b.sim.Requests())
+	second, err := b.archive(worker.Video{ID: id(1)})
+	must(t, err)
+	if n := len(b.sim.Requests()); n != before {
+		t.Errorf("HeyGen was asked %d times for a sealed video", n-before)
+	}
+	if !first.SealedAt.Truncate(time.Millisecond).Equal(second.SealedAt) {
+		t.Errorf("sealed at %s and again at %s", first.SealedAt, second.SealedAt)
+	}
+}
+
+func TestTwoWorkersWithOneVideoSealItOnce(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	v := fullVideo(1)
+	v.Assets["video"] = heygensim.Asset{Size: 2 * part}
+	b.sim.Add(v)
+	manifests := make([]*storage.Manifest, 4)
+	var wg sync.WaitGroup
+	for i := range manifests {
+		a := b.bench()
+		wg.Go(func() {
+			// A worker whose upload the other one finished may fail; the queue would send it again.
+			for range 5 {
+				m, err := a.Transfer(b.ctx, worker.Video{ID: id(1)}, nil)
+				if manifests[i] = m; err == nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	sealed, err := b.store.Manifest(b.ctx, storage.VideoKey{VideoID: id(1)})
+	must(t, err)
+	for i, m := range manifests {
+		if m == nil || m.Assets[0].SHA256 != sealed.Assets[0].SHA256 {
+			t.Errorf("worker %d ended with %+v", i, m)
+		}
+	}
+	b.proveExact(sealed)
+}
+
+func TestWhatCannotBeArchivedSaysWhy(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(heygensim.Video{ID: id(1), Fail: &heygensim.Failure{Code: "40119", Message: "Video is too long"}, CreatedAt: old()})
+	b.sim.Add(heygensim.Video{ID: id(2), RenderFor: time.Hour, Assets: map[string]heygensim.Asset{"video": {}}})
+	b.sim.Add(heygensim.Video{ID: id(3), Draft: true})
+
+	_, err := b.archive(worker.Video{ID: id(1)})
+	var failed *worker.RenderFailedError
+	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "Video is too long") {
+		t.Errorf("a failed render: %v", err)
+	} else if state, reason := failed.Settle(); state != "failed" || reason != "render_failed" {
+		t.Errorf("it settles as %s, %s", state, reason)
+	}
+	for _, n := range []int{2, 3} {
+		_, err = b.archive(worker.Video{ID: id(n)})
+		var notReady *worker.NotReadyError
+		if !errors.As(err, &notReady) || notReady.RetryAfter() <= 0 {
+			t.Errorf("video %d: %v", n, err)
+		}
+	}
+	_, err = b.archive(worker.Video{ID: id(2), AcceptedAt: time.Now().Add(-100 * time.Hour)})
+	if !errors.As(err, &failed) || failed.TimedOut == 0 {
+		t.Errorf("a render that takes for ever: %v", err)
+	}
+	_, err = b.archive(worker.Video{ID: id(9)})
+	var gone *worker.GoneError
+	if !errors.As(err, &gone) {
+		t.Errorf("an unknown video: %v", err)
+	}
+}
+
+func TestALateGIFIsAddedToASealedVideo(t *testing.T) {
+	now := time.Now()
+	var mu sync.Mutex
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	forward := func(d time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(d) }
+	b := setup(t, heygensim.Options{Now: clock})
+	b.cfg.Now = clock
+	v := fullVideo(1)
+	v.CreatedAt = now
+	v.Assets["gif"] = heygensim.Asset{After: time.Minute}
+	delete(v.Assets, "captions")
+	b.sim.Add(v)
+	m := b.mustArchive(id(1))
+	want := []storage.Absent{{Asset: "gif", Reason: "late"}, {Asset: "captions", Reason: "late"}}
+	if diff := cmp.Diff(want, m.Absent); diff != "" || m.State != storage.StatePartial {
+		t.Fatalf("state %s: %s", m.State, diff)
+	}
+	before := b.fetched(id(1), "video")
+
+	forward(2 * time.Minute)
+	m = b.mustArchive(id(1))
+	if _, ok := m.Asset("gif"); !ok || m.State != storage.StatePartial {
+		t.Fatalf("after two minutes: %+v", m)
+	}
+	forward(10 * time.Minute)
+	m = b.mustArchive(id(1))
+	if diff := cmp.Diff([]storage.Absent{{Asset: "captions", Reason: "not_offered"}}, m.Absent); diff != "" || m.State != storage.StateArchived {
+		t.Fatalf("after the wait: state %s: %s", m.State, diff)
+	}
+	if n := b.fetched(id(1), "video"); n != before {
+		t.Errorf("the video was fetched again for a GIF: %d bytes", n-before)
+	}
+}
+
+func TestAPartialVideoThatHeyGenDeletesIsClosed(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	v := fullVideo(1)
+	v.CreatedAt = time.Now()
+	v.Assets["gif"] = heygensim.Asset{After: time.Hour}
+	b.sim.Add(v)
+	if m := b.mustArchive(id(1)); m.State != storage.StatePartial {
+		t.Fatalf("state %s", m.State)
+	}
+	b.sim.Remove(id(1))
+	m, err := b.archive(worker.Video{ID: id(1)})
+	must(t, err)
+	if diff := cmp.Diff([]storage.Absent{{Asset: "gif", Reason: "gone"}}, m.Absent); diff != "" || m.State != storage.StateArchived {
+		t.Errorf("state %s: %s", m.State, diff)
+	}
+}
+
+func TestAReRenderedVideoBecomesANewGeneration(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(fullVideo(1))
+	first := b.mustArchive(id(1))
+
+	m, err := b.bench().Transfer(b.ctx, worker.Video{ID: id(1), Again: true}, nil)
+	must(t, err)
+	if m.Generation != 1 {
+		t.Errorf("an unchanged video became generation %d", m.Generation)
+	}
+	b.sim.Update(id(1), func(v *heygensim.Video) { v.Assets["video"] = heygensim.Asset{Size: 300_000} })
+	m, err = b.bench().Transfer(b.ctx, worker.Video{ID: id(1), Again: true}, nil)
+	must(t, err)
+	b.proveExact(m)
+	if video, _ := m.Asset("video"); m.Generation != 2 || video.Key != "g2/video.mp4" {
+		t.Errorf("generation %d, key %s", m.Generation, video.Key)
+	}
+	kept, err := b.store.Stat(b.ctx, first.Key(), "video.mp4")
+	must(t, err)
+	if video, _ := first.Asset("video"); kept.ETag != video.ETag {
+		t.Error("the first generation was overwritten")
+	}
+	if _, err := b.store.Stat(b.ctx, first.Key(), "manifest.g1.json"); err != nil {
+		t.Errorf("the first manifest is gone: %v", err)
+	}
+}
+
+func TestABrokenGIFDoesNotCostTheVideo(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	v := fullVideo(1)
+	v.Assets["gif"] = heygensim.Asset{Fault: &heygensim.Fault{Kind: heygensim.FaultHTML}}
+	b.sim.Add(v)
+	if _, err := b.archive(worker.Video{ID: id(1)}); err == nil {
+		t.Fatal("the first try gave the GIF up at once")
+	}
+	m, err := b.archive(worker.Video{ID: id(1), Attempts: 9})
+	must(t, err)
+	if diff := cmp.Diff([]storage.Absent{{Asset: "gif", Reason: "gone"}}, m.Absent); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnOutageOfHeyGenIsNoFailureOfTheVideo(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(fullVideo(1))
+	b.sim.APIFault(503, "<html>down</html>", 20)
+	_, err := b.archive(worker.Video{ID: id(1)})
+	var outage *worker.OutageError
+	if !errors.As(err, &outage) || outage.RetryAfter() <= 0 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAWrongKeyIsRefusedAndNotAboutTheVideo(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(fullVideo(1))
+	b.sim.APIFault(401, `{"error":{"code":"unauthorized","message":"Invalid API key"}}`, 20)
+	_, err := b.archive(worker.Video{ID: id(1)})
+	var refused *worker.RefusedError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "HEYGEN_API_KEY") {
+		t.Errorf("got %v", err)
+	}
+}

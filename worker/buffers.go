@@ -1,0 +1,74 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Buffers is the memory of all transfers of the process: a budget in bytes that part buffers are taken from.
+//
+// No transfer waits for a buffer while its reader holds another one, and a filled buffer is always on its way
+// into the store, so buffers always come back: one part's worth of budget is enough for any number of transfers.
+// Waiters are served in order.
+type Buffers struct {
+	budget int64
+	part   int64
+	sem    *semaphore.Weighted
+
+	mu   sync.Mutex
+	idle [][]byte // of part capacity; reused, so that the heap does not grow and shrink with every part
+	held int64
+}
+
+// NewBuffers returns a budget of that many bytes, tuned for parts of part bytes. It refuses a budget of less
+// than one part.
+func NewBuffers(budget, part int64) (*Buffers, error) {
+	if budget < part {
+		return nil, fmt.Errorf("REELKEEP_MEMORY: %d bytes hold no part of REELKEEP_PART_SIZE %d: raise the first or lower the second", budget, part)
+	}
+	return &Buffers{budget: budget, part: part, sem: semaphore.NewWeighted(budget)}, nil
+}
+
+// Take waits for room and returns a buffer of n bytes. The caller gives it back with Give.
+// A part larger than the whole budget (a video so long that its parts had to grow) takes all of it.
+func (b *Buffers) Take(ctx context.Context, n int64) ([]byte, error) {
+	if err := b.sem.Acquire(ctx, b.weight(n)); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held += b.weight(n)
+	if last := len(b.idle) - 1; n <= b.part && n > b.part/2 && last >= 0 {
+		buf := b.idle[last]
+		b.idle = b.idle[:last]
+		return buf[:n], nil
+	}
+	if n > b.part/2 && n <= b.part {
+		return make([]byte, n, b.part), nil
+	}
+	return make([]byte, n), nil
+}
+
+// Give takes back a buffer of Take.
+func (b *Buffers) Give(buf []byte) {
+	n := int64(len(buf))
+	b.mu.Lock()
+	b.held -= b.weight(n)
+	if int64(cap(buf)) == b.part {
+		b.idle = append(b.idle, buf)
+	}
+	b.mu.Unlock()
+	b.sem.Release(b.weight(n))
+}
+
+// Held returns how many bytes are taken.
+func (b *Buffers) Held() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held
+}
+
+func (b *Buffers) weight(n int64) int64 { return min(n, b.budget) }

@@ -1,0 +1,146 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker/heygen"
+)
+
+// States a video can end in, as the queue and the manifest spell them.
+const (
+	StateFailed = "failed"
+	StateGone   = "gone"
+)
+
+// NotReadyError says that the video is not rendered yet. Waiting is no failure.
+type NotReadyError struct {
+	VideoID      string
+	VendorStatus string        // the word HeyGen used
+	After        time.Duration // when it is worth asking again
+	Completed    time.Time     // when the render was first seen completed, though its link is still missing; else zero
+}
+
+func (e *NotReadyError) Error() string {
+	if !e.Completed.IsZero() {
+		return fmt.Sprintf("video %s is completed, but HeyGen has not published its link yet", e.VideoID)
+	}
+	if e.VendorStatus == string(heygen.StatusDraft) {
+		return fmt.Sprintf("video %s is a draft: it was never rendered", e.VideoID)
+	}
+	return fmt.Sprintf("video %s is not rendered yet (HeyGen says %q)", e.VideoID, e.VendorStatus)
+}
+
+// RetryAfter says when to come back.
+func (e *NotReadyError) RetryAfter() time.Duration { return e.After }
+
+// RenderFailedError says that HeyGen could not render the video, or took longer than REELKEEP_RENDER_WAIT.
+type RenderFailedError struct {
+	VideoID  string
+	TimedOut time.Duration // how long we waited, if that is the reason
+	Code     string
+	Message  string
+}
+
+func (e *RenderFailedError) Error() string {
+	if e.TimedOut > 0 {
+		return fmt.Sprintf("video %s was not rendered within %s (REELKEEP_RENDER_WAIT)", e.VideoID, e.TimedOut)
+	}
+	reason := e.Message
+	if reason == "" {
+		reason = "HeyGen gives no reason"
+	}
+	if e.Code != "" {
+		reason += " (" + e.Code + ")"
+	}
+	return fmt.Sprintf("HeyGen could not render video %s: %s", e.VideoID, reason)
+}
+
+// Hint says what a person can do.
+func (e *RenderFailedError) Hint() string {
+	return "render it again in HeyGen; it will have a new id"
+}
+
+// Settle ends the video.
+func (e *RenderFailedError) Settle() (state, reason string) {
+	if e.TimedOut > 0 {
+		return StateFailed, "render_timeout"
+	}
+	return StateFailed, "render_failed"
+}
+
+// GoneError says that HeyGen no longer knows the video.
+type GoneError struct{ VideoID string }
+
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("HeyGen does not know video %s: it was deleted, or HEYGEN_API_KEY belongs to another account", e.VideoID)
+}
+
+// Settle ends the video.
+func (e *GoneError) Settle() (state, reason string) { return StateGone, "" }
+
+// OutageError says that HeyGen or the store is out of reach or overloaded. It never ends a video.
+type OutageError struct {
+	Of    string // "HeyGen" or "the store"
+	After time.Duration
+	Err   error
+}
+
+func (e *OutageError) Error() string { return e.Of + " is out of reach: " + e.Err.Error() }
+func (e *OutageError) Unwrap() error { return e.Err }
+
+// RetryAfter says when to try again.
+func (e *OutageError) RetryAfter() time.Duration { return e.After }
+
+// RefusedError says that HeyGen or the store refuses our credentials or our settings. Retrying a video does not
+// help; a person must act. The videos wait.
+type RefusedError struct {
+	Of    string
+	After time.Duration
+	Err   error
+}
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// RetryAfter says when to look whether somebody has acted.
+func (e *RefusedError) RetryAfter() time.Duration { return e.After }
+
+const (
+	// outageWait spaces the tries of one video during an outage: short enough that a restarted store is used
+	// at once, long enough that hundreds of waiting videos are no storm.
+	outageWait  = 10 * time.Second
+	refusedWait = time.Minute
+)
+
+// heygenError turns an answer of HeyGen into what should happen next.
+func heygenError(videoID string, err error) error {
+	var he *heygen.Error
+	if !errors.As(err, &he) {
+		return err
+	}
+	switch he.Kind {
+	case heygen.NotFound:
+		return &GoneError{VideoID: videoID}
+	case heygen.Unauthorized, heygen.Forbidden:
+		return &RefusedError{Of: "HeyGen", After: refusedWait, Err: err}
+	case heygen.Throttled, heygen.Down:
+		return &OutageError{Of: "HeyGen", After: max(he.Wait, outageWait), Err: err}
+	}
+	return err
+}
+
+// storeError turns an answer of the store into what should happen next.
+func storeError(err error) error {
+	var refused *storage.RefusedError
+	if errors.As(err, &refused) {
+		return &RefusedError{Of: "the store", After: refusedWait, Err: err}
+	}
+	var away *storage.UnreachableError
+	if errors.As(err, &away) {
+		return &OutageError{Of: "the store", After: outageWait, Err: err}
+	}
+	return err
+}

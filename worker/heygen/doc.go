@@ -1,0 +1,36 @@
+// Package heygen asks HeyGen about videos. It knows two generations of the API, v3 and v1, and shows one model.
+//
+//	Client ── Video ──────► GET /v3/videos/{id}        or  /v1/video_status.get?video_id=
+//	       ── Videos, Check ► GET /v3/videos           or  /v1/video.list
+//	       ── Statuses ───► GET /v3/videos/statuses        (v3 only: ErrUnsupported elsewhere)
+//
+// # Which generation answers
+//
+// The end of v1 was announced for 31 October 2026; nobody has told what it answers since. With VersionAuto the client finds out
+// and remembers:
+//
+//	nothing known ──► ask v3. A good answer: remember v3.
+//	                  No endpoint there (404 without HeyGen's own words, 405, 410, 426, 501, a redirect, a web page),
+//	                  a refused key, an unknown video, an unreadable answer, a failing server: ask v1 too.
+//	                  A good answer there: remember v1, unless v3 only had a bad moment.
+//	v3 known      ──► ask v3 alone, until its endpoint is gone: then ask v1 again.
+//	v1 known      ──► the same the other way round. Besides, "no such video" in words that v1 never used before is checked
+//	                  with v3, because it may be v1 speaking of its own end.
+//
+// What v1 does not tell: completion time, title of a single video, links in lists. What v3 does not tell: the callback id.
+//
+// # What is believed
+//
+// Absent, null and empty mean the same. A number may come as text and text as a number; a date as seconds, with or without a
+// fraction, or as ISO 8601. An unknown status means waiting. A failed render is an answer and not an error. An error that ends
+// the life of a job, NotFound, is only given when HeyGen itself said it, or when the video's address is missing while the list
+// beside it answers. A description of another video than the one asked for is never passed on.
+//
+// # What leaves this package
+//
+// The API key goes to the configured address and nowhere else: redirects are refused and there is no cookie jar. Links are
+// of type secret.String. Video.Response has lost every query; error texts have lost queries, keys and control characters.
+//
+// Errors are of type *Error and say what a person can do. Nothing is repeated here except pages of a list: when to ask
+// again is the queue's decision.
+package heygen

@@ -1,0 +1,78 @@
+package heygen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Statuses asks for many videos at once, without links. Ids that HeyGen leaves out of its answer are left out of the result,
+// so that nobody takes silence for "not found". ErrUnsupported where only v1 answers.
+func (c *Client) Statuses(ctx context.Context, ids []string) (map[string]Status, error) {
+	wanted := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if !ValidID(id) {
+			return nil, fmt.Errorf("ask HeyGen for the status of %q: %w", c.clean(id), ErrInvalidID)
+		}
+		wanted[id] = true
+	}
+	if len(wanted) == 0 {
+		return map[string]Status{}, nil
+	}
+	if _, sure := c.memory.order(); !sure {
+		if err := c.Check(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if generations, _ := c.memory.order(); generations[0] != VersionV3 {
+		return nil, fmt.Errorf("ask HeyGen for %d statuses: %w", len(ids), ErrUnsupported)
+	}
+	out := make(map[string]Status, len(wanted))
+	for batch := range slices.Chunk(ids, pageSize) {
+		if err := c.bulk(ctx, batch, wanted, out); err != nil {
+			return nil, fmt.Errorf("ask HeyGen for %d statuses: %w", len(batch), err)
+		}
+	}
+	return out, nil
+}
+
+// bulk asks for one batch and notes in out what was wanted.
+func (c *Client) bulk(ctx context.Context, batch []string, wanted map[string]bool, out map[string]Status) error {
+	r := request{endpoint: "statuses", api: VersionV3, path: "/v3/videos/statuses", query: url.Values{"video_ids": {strings.Join(batch, ",")}}}
+	for tokens := map[string]bool{}; ; {
+		f, a, err := c.get(ctx, r)
+		if e, ok := errors.AsType[*Error](err); ok && (e.absent || e.HTTPStatus == http.StatusNotFound) {
+			// A v3 without this call takes "statuses" for a video id that it does not know.
+			return ErrUnsupported
+		}
+		if err != nil {
+			return err
+		}
+		p, why := readPage(f)
+		if why != "" {
+			return c.unintelligible(a, why)
+		}
+		for _, raw := range p.items {
+			item, _ := object(raw)
+			if id := item.text("video_id", "id"); wanted[id] {
+				out[id] = bulkStatus(item.text("status"))
+			}
+		}
+		if p.next == "" || tokens[p.next] {
+			return nil
+		}
+		tokens[p.next] = true
+		r.query.Set("token", p.next)
+	}
+}
+
+func bulkStatus(word string) Status {
+	if strings.EqualFold(word, "not_found") {
+		return StatusNotFound
+	}
+	return status(word)
+}

@@ -1,0 +1,83 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker/heygen"
+)
+
+// linkLife is how long HeyGen says its links live; the deadline of a video whose links carry no expiry.
+const linkLife = 7 * 24 * time.Hour
+
+// deadline is the moment at which the copy of a link that somebody holds dies.
+func (a *Archiver) deadline(v Video, hv *heygen.Video) time.Time {
+	var first time.Time
+	for _, link := range hv.Links {
+		if !link.Expires.IsZero() && (first.IsZero() || link.Expires.Before(first)) {
+			first = link.Expires
+		}
+	}
+	switch {
+	case !first.IsZero():
+		return first
+	case !hv.CompletedAt.IsZero():
+		return hv.CompletedAt.Add(linkLife)
+	case !createdAt(v, hv).IsZero():
+		return createdAt(v, hv).Add(linkLife)
+	}
+	return a.cfg.Now().Add(linkLife)
+}
+
+// completedAt is when the render ended, as far as it can be known: v3 says it; else it is the moment when we
+// first saw it completed, but no later than a day after it was created.
+func completedAt(v Video, hv *heygen.Video, now time.Time) time.Time {
+	if !hv.CompletedAt.IsZero() {
+		return hv.CompletedAt
+	}
+	seen := firstCompleted(v, now)
+	if created := createdAt(v, hv); !created.IsZero() && created.Add(24*time.Hour).Before(seen) {
+		return created.Add(24 * time.Hour)
+	}
+	return seen
+}
+
+func createdAt(v Video, hv *heygen.Video) time.Time {
+	if !hv.CreatedAt.IsZero() {
+		return hv.CreatedAt
+	}
+	return v.CreatedAt
+}
+
+func firstCompleted(v Video, now time.Time) time.Time {
+	if v.FirstCompleted.IsZero() {
+		return now
+	}
+	return v.FirstCompleted
+}
+
+// LateUntil says until when an optional asset of a partial video may still turn up.
+func (a *Archiver) LateUntil(m *storage.Manifest) time.Time {
+	from := m.SealedAt
+	if !m.Video.CompletedAt.IsZero() {
+		from = m.Video.CompletedAt
+	}
+	return from.Add(a.cfg.LateAssetsWait)
+}
+
+// LookAgain says when a partial video is worth another look: HeyGen makes GIFs and captions within seconds to
+// minutes, so the looks grow apart.
+func (a *Archiver) LookAgain(m *storage.Manifest) time.Duration {
+	now := a.cfg.Now()
+	next := min(max(now.Sub(m.SealedAt)/2, 2*time.Second), time.Minute)
+	if left := a.LateUntil(m).Sub(now); left > 0 {
+		return min(next, left+time.Second)
+	}
+	return time.Second
+}
+
+// late says whether an optional asset that is not offered yet may still turn up.
+func (a *Archiver) late(v Video, hv *heygen.Video) bool {
+	now := a.cfg.Now()
+	return now.Before(completedAt(v, hv, now).Add(a.cfg.LateAssetsWait))
+}

@@ -1,0 +1,153 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker/heygen"
+)
+
+// run is one video on the bench: what is known, what is stored so far, what is absent.
+type run struct {
+	*Archiver
+	v        Video
+	hv       *heygen.Video
+	progress Progress
+
+	old        *storage.Manifest // what is sealed already: a partial one to be completed, or the generation before
+	generation int
+	stored     map[heygen.Asset]storage.Asset
+	absent     map[heygen.Asset]string
+	pending    map[string]storage.Pending
+}
+
+// Transfer stores every asset of a completed video and seals it. A video that is sealed already comes back as
+// it is; of a partial one only what has turned up since is fetched. The manifest it returns is the one in the
+// store, whoever wrote it.
+func (a *Archiver) Transfer(ctx context.Context, v Video, progress Progress) (*storage.Manifest, error) {
+	old, err := a.sealed(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil && old.State == storage.StateArchived && !v.Again {
+		return old, nil
+	}
+	r, err := a.newRun(ctx, v, old, progress)
+	var gone *GoneError
+	if errors.As(err, &gone) && old != nil && old.State == storage.StatePartial {
+		return a.closeLate(ctx, old)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, asset := range heygen.Assets() {
+		if err := r.asset(ctx, asset); err != nil {
+			if errors.Is(err, errUnchanged) {
+				return old, nil
+			}
+			return nil, storeError(err)
+		}
+	}
+	return r.seal(ctx)
+}
+
+func (a *Archiver) newRun(ctx context.Context, v Video, old *storage.Manifest, progress Progress) (*run, error) {
+	hv, fresh := a.recent.take(v)
+	if !fresh {
+		var err error
+		if hv, err = a.ask(ctx, v); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.ready(v, hv); err != nil {
+		return nil, err
+	}
+	pending, err := a.deps.Store.Pending(ctx, v.key())
+	if err != nil {
+		return nil, storeError(fmt.Errorf("look for unfinished uploads of %s: %w", v.ID, err))
+	}
+	if progress == nil {
+		progress = func(string, int64, int64) {}
+	}
+	r := &run{
+		Archiver: a, v: v, hv: hv, progress: progress, old: old, generation: 1,
+		stored: map[heygen.Asset]storage.Asset{}, absent: map[heygen.Asset]string{}, pending: pending,
+	}
+	if old == nil {
+		return r, nil
+	}
+	r.generation = old.Generation
+	if old.State == storage.StateArchived || v.Again {
+		r.generation++
+		return r, nil
+	}
+	r.keep(old)
+	return r, nil
+}
+
+// asset stores one asset, or records why it is absent. It returns an error only if the video cannot be sealed
+// without it now.
+func (r *run) asset(ctx context.Context, asset heygen.Asset) error {
+	if _, done := r.stored[asset]; done {
+		return nil
+	}
+	link, offered := r.hv.Link(asset)
+	if !offered {
+		if asset != heygen.AssetVideo && r.late(r.v, r.hv) {
+			r.absent[asset] = storage.AbsentLate
+			return nil
+		}
+		return r.leaveOut(asset, storage.AbsentNotOffered)
+	}
+	got, err := r.fetchAsset(ctx, asset, link)
+	if err == nil {
+		r.stored[asset] = got
+		r.deps.Observer.AssetDone(r.v, string(asset), "stored")
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if asset == heygen.AssetVideo || !aboutAsset(err) {
+		return err
+	}
+	return r.optional(asset, err)
+}
+
+// optional decides what an optional asset that cannot be had means for the video: it may still turn up, or it
+// has had its chances, or the video is tried again.
+func (r *run) optional(asset heygen.Asset, err error) error {
+	switch {
+	case isNotThere(err) && r.late(r.v, r.hv):
+		r.absent[asset] = storage.AbsentLate
+		return nil
+	case isNotThere(err), r.v.Attempts >= r.cfg.LastAttempt:
+		r.cfg.Log.Warn("an optional asset cannot be had; the video is sealed without it",
+			"video_id", r.v.ID, "asset", asset, "err", err)
+		return r.leaveOut(asset, storage.AbsentGone)
+	}
+	return err
+}
+
+func (r *run) leaveOut(asset heygen.Asset, reason string) error {
+	r.absent[asset] = reason
+	r.deps.Observer.AssetDone(r.v, string(asset), "absent")
+	return nil
+}
+
+// refresh asks HeyGen for a new link to the asset.
+func (r *run) refresh(ctx context.Context, asset heygen.Asset) (heygen.Link, error) {
+	catalog := r.deps.Catalogs[accountName(r.v.Account)]
+	hv, err := catalog.Video(ctx, r.v.ID)
+	if err != nil {
+		return heygen.Link{}, heygenError(r.v.ID, err)
+	}
+	link, ok := hv.Link(asset)
+	if !ok {
+		return heygen.Link{}, &NotReadyError{VideoID: r.v.ID, VendorStatus: hv.VendorStatus, After: 5 * time.Second}
+	}
+	return link, nil
+}
