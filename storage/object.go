@@ -34,7 +34,8 @@ type Object struct {
 type found struct {
 	Object
 	upload   string
-	checksum bool // the store vouches for CRC64NVME
+	meta     map[string]string // all of it, names in lower case
+	checksum bool              // the store vouches for CRC64NVME
 }
 
 func (s *Store) head(ctx context.Context, key string) (found, error) {
@@ -52,11 +53,21 @@ func (s *Store) head(ctx context.Context, key string) (found, error) {
 			SHA256: meta(out.Metadata, metaSHA256),
 		},
 		upload: meta(out.Metadata, metaUpload),
+		meta:   lowerNames(out.Metadata),
 	}
 	if c := aws.ToString(out.ChecksumCRC64NVME); c != "" && out.ChecksumType != types.ChecksumTypeComposite && !strings.Contains(c, "-") {
 		f.CRC64NVME, f.checksum = c, true
 	}
 	return f, nil
+}
+
+// lowerNames undoes whatever case the store gives metadata names back in.
+func lowerNames(m map[string]string) map[string]string {
+	lower := make(map[string]string, len(m))
+	for k, v := range m {
+		lower[strings.ToLower(k)] = v
+	}
+	return lower
 }
 
 // meta finds a metadata value whatever case the store gives names back in.

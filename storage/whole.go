@@ -21,7 +21,7 @@ func (u *Upload) putWhole(ctx context.Context, data []byte) error {
 		Key: u.spec.Name, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), CRC64NVME: encodeCRC(crc64nvme.Checksum(data)),
 		ContentType: u.spec.ContentType,
 	}
-	how := putOptions{contentType: o.ContentType, meta: map[string]string{metaSHA256: o.SHA256}, ifAbsent: caps.PutIfAbsent}
+	how := putOptions{contentType: o.ContentType, meta: u.wholeMetadata(o), ifAbsent: caps.PutIfAbsent}
 	if !caps.PutIfAbsent {
 		if err := u.s.refuseSealed(ctx, u.k, u.spec.Name); err != nil {
 			return err
@@ -57,7 +57,7 @@ func (u *Upload) settleWhole(ctx context.Context, o Object, data []byte, failed 
 	if err := u.s.refuseSealed(ctx, u.k, u.spec.Name); err != nil {
 		return "", err
 	}
-	how := putOptions{contentType: o.ContentType, meta: map[string]string{metaSHA256: o.SHA256}}
+	how := putOptions{contentType: o.ContentType, meta: u.wholeMetadata(o)}
 	if caps := u.s.caps.Load(); caps != nil && caps.PutIfMatch {
 		how.ifMatch = f.ETag
 	}

@@ -36,7 +36,6 @@ type Progress func(asset string, stored, total int64)
 type Config struct {
 	RenderWait     time.Duration // REELKEEP_RENDER_WAIT, default 72 h
 	LateAssetsWait time.Duration // REELKEEP_LATE_ASSETS_WAIT; 0 = an optional asset that is missing is not waited for
-	PartSize       int64         // of the first request to a source, so that a small asset is one request
 	// LastAttempt: from this attempt on, an optional asset that cannot be had is recorded as gone, so that a
 	// broken GIF does not cost the video. Default 9, the last before the queue gives up.
 	LastAttempt int
@@ -85,9 +84,6 @@ func NewArchiver(cfg Config, deps Deps) (*Archiver, error) {
 	}
 	if cfg.RenderWait <= 0 {
 		cfg.RenderWait = 72 * time.Hour
-	}
-	if cfg.PartSize <= 0 {
-		cfg.PartSize = 8 << 20
 	}
 	if cfg.LastAttempt <= 0 {
 		cfg.LastAttempt = 9

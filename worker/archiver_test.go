@@ -3,7 +3,6 @@ package worker_test
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -12,12 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reelkeep/reelkeep/storage"
-	"github.com/reelkeep/reelkeep/storage/storagetest"
 	"github.com/reelkeep/reelkeep/worker"
 	"github.com/reelkeep/reelkeep/worker/heygen/heygensim"
 )
-
-func TestMain(m *testing.M) { os.Exit(storagetest.Main(m)) }
 
 func fullVideo(n int) heygensim.Video {
 	return heygensim.Video{

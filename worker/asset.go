@@ -45,33 +45,44 @@ func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link
 	if err := r.unchanged(asset, file); err != nil {
 		return storage.Asset{}, err
 	}
+	if earlier != nil && earlier.Object != nil {
+		return r.entry(asset, file, *earlier.Object), nil
+	}
 	t := &assetTransfer{run: r, asset: asset, file: file}
 	if earlier != nil {
-		t.name, t.contentType = earlier.Name, earlier.ContentType
+		t.name = earlier.Name
 	}
 	obj, err := t.stream(ctx)
 	if err != nil {
-		var wrong *media.WrongTypeError
-		if errors.As(err, &wrong) || errors.Is(err, errDamaged) {
+		if isRejected(err) {
 			r.deps.Observer.AssetDone(r.v, string(asset), "rejected")
 		}
 		return storage.Asset{}, fmt.Errorf("%s of %s: %w", asset, r.v.ID, err)
 	}
-	host, filePath, etag, modified := file.Source()
-	return storage.Asset{
-		Asset: string(asset), Key: t.name, Bytes: obj.Size, SHA256: obj.SHA256, CRC64NVME: obj.CRC64NVME,
-		ContentType: t.contentType, ETag: obj.ETag, StoredAt: r.cfg.Now().UTC().Truncate(time.Second),
-		Source: storage.AssetSource{Host: host, Path: filePath, ETag: etag, LastModified: modified},
-	}, nil
+	return r.entry(asset, file, obj), nil
 }
 
-// open opens the remote file where an earlier worker left off, or at its start.
-func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link) (*fetch.File, *storage.Pending, error) {
-	opt := fetch.Options{Length: r.cfg.PartSize}
-	earlier, resume := r.pending[string(asset)]
+// entry is the asset's line in the manifest.
+func (r *run) entry(asset heygen.Asset, file *fetch.File, obj storage.Object) storage.Asset {
+	host, filePath, etag, modified := file.Source()
+	return storage.Asset{
+		Asset: string(asset), Key: obj.Key, Bytes: obj.Size, SHA256: obj.SHA256, CRC64NVME: obj.CRC64NVME,
+		ContentType: obj.ContentType, ETag: obj.ETag, StoredAt: r.cfg.Now().UTC().Truncate(time.Second),
+		Source: storage.AssetSource{Host: host, Path: filePath, ETag: etag, LastModified: modified},
+	}
+}
+
+// open opens the remote file: at its start, or where an earlier worker left off if it is still the same file.
+func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link) (*fetch.File, *storage.Leftover, error) {
+	opt := fetch.Options{Length: r.deps.Store.PartSize(-1)}
+	earlier, resume := r.left[string(asset)]
+	resume = resume && r.resumable(asset, earlier)
 	if resume {
-		opt.Offset, opt.Length = earlier.Offset, earlier.PartSize
 		opt.Pin = &fetch.Pin{Size: earlier.Source.Size, ETag: earlier.Source.ETag, LastModified: earlier.Source.LastModified}
+		opt.Offset, opt.Length = earlier.Offset, earlier.PartSize
+		if earlier.Offset >= earlier.Source.Size { // nothing is missing: one byte tells whether it is still the same file
+			opt.Offset, opt.Length = 0, 1
+		}
 	}
 	refresh := func(ctx context.Context) (fetch.Link, error) {
 		fresh, err := r.refresh(ctx, asset)
@@ -79,16 +90,20 @@ func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link) (*
 	}
 	file, err := r.deps.Opener.Open(ctx, fetch.Link{URL: link.URL, Expires: link.Expires}, refresh, opt)
 	if resume && errors.Is(err, fetch.ErrChanged) {
-		if err := r.deps.Store.AbortPending(ctx, r.v.key(), string(asset)); err != nil {
-			return nil, nil, err
-		}
-		delete(r.pending, string(asset))
+		delete(r.left, string(asset))
 		return r.open(ctx, asset, link)
 	}
 	if err != nil || !resume {
 		return file, nil, err
 	}
 	return file, &earlier, nil
+}
+
+// resumable says whether what an earlier worker left can be trusted: its source can be recognised, and it belongs
+// to this generation.
+func (r *run) resumable(asset heygen.Asset, earlier storage.Leftover) bool {
+	stem, _, _ := strings.Cut(earlier.Name, ".")
+	return earlier.Source.Size > 0 && (earlier.Source.ETag != "" || earlier.Source.LastModified != "") && stem == r.stem(asset)
 }
 
 // unchanged reports errUnchanged if a video that was asked for again is the one already sealed.
@@ -105,14 +120,6 @@ func (r *run) unchanged(asset heygen.Asset, file *fetch.File) error {
 	return nil
 }
 
-// baseNames are the file names of the assets in the bucket, without extension.
-func baseName(asset heygen.Asset) string {
-	if asset == heygen.AssetGIF {
-		return "preview"
-	}
-	return string(asset)
-}
-
 // objectName is where the asset lies below the video's folder. The extension is the one of the link's path if
 // the bytes bear it out, else the one that the bytes ask for.
 func (r *run) objectName(asset heygen.Asset, kind media.Type, linkPath string) string {
@@ -120,7 +127,15 @@ func (r *run) objectName(asset heygen.Asset, kind media.Type, linkPath string) s
 	if !sameFormat(ext, kind.Ext) {
 		ext = kind.Ext
 	}
-	name := baseName(asset) + "." + ext
+	return r.stem(asset) + "." + ext
+}
+
+// stem is the object's name without its extension; a later generation lies in a folder of its own.
+func (r *run) stem(asset heygen.Asset) string {
+	name := string(asset)
+	if asset == heygen.AssetGIF {
+		name = "preview"
+	}
 	if r.generation > 1 {
 		return fmt.Sprintf("g%d/%s", r.generation, name)
 	}
@@ -141,16 +156,22 @@ func sameFormat(ext, sniffed string) bool {
 func aboutAsset(err error) bool {
 	var outage *OutageError
 	var refused *RefusedError
-	if e := storeError(err); errors.As(e, &outage) || errors.As(e, &refused) {
-		return false
-	}
-	return true
+	judged := storeError(err)
+	return !errors.As(judged, &outage) && !errors.As(judged, &refused)
 }
 
 func isNotThere(err error) bool { return errors.Is(err, fetch.ErrNotThere) }
 
-// errDamaged: the bytes arrived as the source serves them, but they are not a whole file of their kind.
-var errDamaged = errors.New("the file is damaged at its source")
+// isRejected says whether the bytes are not what the asset should be, or not whole.
+func isRejected(err error) bool {
+	var wrong *media.WrongTypeError
+	return errors.As(err, &wrong) || isDamaged(err)
+}
+
+func isDamaged(err error) bool {
+	var damaged *media.DamagedError
+	return errors.As(err, &damaged)
+}
 
 // verify checks the structure of what arrived. Small assets are checked in memory, large ones in the store.
 func (t *assetTransfer) verify(ctx context.Context, r io.ReaderAt, size int64) error {
@@ -158,13 +179,7 @@ func (t *assetTransfer) verify(ctx context.Context, r io.ReaderAt, size int64) e
 	if t.asset == heygen.AssetVideo || t.asset == heygen.AssetCaptionedVideo {
 		duration = t.hv.Duration
 	}
-	if err := media.Verify(ctx, string(t.asset), r, size, duration); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return fmt.Errorf("%w: %w", errDamaged, err)
-	}
-	return nil
+	return media.Verify(ctx, string(t.asset), r, size, duration)
 }
 
 func sniff(asset heygen.Asset, head []byte, file *fetch.File) (media.Type, error) {
@@ -176,7 +191,7 @@ func sniff(asset heygen.Asset, head []byte, file *fetch.File) (media.Type, error
 // things stay.
 func (t *assetTransfer) verifyStored(ctx context.Context, obj storage.Object) error {
 	err := t.verify(ctx, t.deps.Store.ReaderAt(ctx, t.v.key(), t.name, obj.Size), obj.Size)
-	if errors.Is(err, errDamaged) {
+	if isDamaged(err) {
 		return errors.Join(err, t.deps.Store.Delete(ctx, t.v.key(), t.name))
 	}
 	return err

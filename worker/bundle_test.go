@@ -8,11 +8,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/storage/storagetest"
@@ -25,15 +29,41 @@ import (
 
 const part = 5 << 20 // the smallest that S3 allows, so that few bytes make many parts
 
+// minio serves all tests of the package; each has a bucket of its own.
+var minio *storagetest.Server
+
+func TestMain(m *testing.M) {
+	code := 1
+	defer func() { os.Exit(code) }()
+	dir, err := os.MkdirTemp("", "reelkeep-minio-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		minio, err = storagetest.StartMinIO(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	defer minio.Close()
+	if code = m.Run(); code == 0 {
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+}
+
 // bundle is one bench with a HeyGen of its own and a corner of a real MinIO of its own.
 type bundle struct {
-	t     *testing.T
-	ctx   context.Context
-	sim   *heygensim.Sim
-	store *storage.Store
-	cfg   worker.Config
-	seen  *witness
-	log   *bytes.Buffer
+	t      *testing.T
+	ctx    context.Context
+	sim    *heygensim.Sim
+	bucket string
+	store  *storage.Store
+	cfg    worker.Config
+	seen   *witness
+	log    *bytes.Buffer
 }
 
 func setup(t *testing.T, opt heygensim.Options) *bundle {
@@ -43,19 +73,18 @@ func setup(t *testing.T, opt heygensim.Options) *bundle {
 	must(t, err)
 	t.Cleanup(func() { must(t, sim.Close()) })
 	b := &bundle{t: t, ctx: t.Context(), sim: sim, seen: &witness{}, log: &bytes.Buffer{}}
+	b.bucket = minio.Bucket(t)
 	b.store = b.openStore()
-	b.cfg = worker.Config{PartSize: part, LateAssetsWait: 10 * time.Minute}
+	b.cfg = worker.Config{LateAssetsWait: 10 * time.Minute}
 	return b
 }
 
 // openStore returns a Store value of its own over the test's corner of MinIO: another worker, as it were.
 func (b *bundle) openStore() *storage.Store {
 	b.t.Helper()
-	m := storagetest.MinIO(b.t)
 	store, err := storage.Open(b.ctx, storage.Config{
-		URL:      "s3://" + m.Bucket + "/" + strings.NewReplacer("/", "-", "=", "-", " ", "-").Replace(b.t.Name()),
-		PartSize: part, Endpoint: m.Endpoint, Region: "us-east-1",
-		Credentials: storage.Credentials{AccessKey: m.AccessKey, SecretKey: m.SecretKey},
+		URL: "s3://" + b.bucket + "/some/prefix", PartSize: part, Endpoint: minio.Endpoint, Region: "us-east-1",
+		Credentials: storage.Credentials{AccessKey: minio.AccessKey, SecretKey: minio.SecretKey},
 	})
 	must(b.t, err)
 	b.t.Cleanup(store.Close)

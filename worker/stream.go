@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/reelkeep/reelkeep/storage"
@@ -77,11 +79,11 @@ func (t *assetTransfer) stream(ctx context.Context) (storage.Object, error) {
 
 // firstPart reads the first part and looks at what it is, before anything reaches the store.
 func (t *assetTransfer) firstPart(ctx context.Context) (filledPart, error) {
-	n := t.cfg.PartSize
+	n := t.deps.Store.PartSize(t.file.Size())
 	if size := t.file.Size(); size >= 0 {
-		n = min(size, t.deps.Store.PartSize(size))
+		n = min(size, n)
 	}
-	part, err := t.fill(ctx, storage.Part{Number: 1, Offset: 0, Length: n})
+	part, err := t.fill(ctx, storage.Part{Number: 1, Size: n})
 	if err != nil {
 		return part, err
 	}
@@ -144,8 +146,8 @@ func onlyIf(cond bool, err error) error {
 
 // readParts sends every missing part, in order.
 func (t *assetTransfer) readParts(ctx context.Context, up *storage.Upload, first *filledPart, parts chan<- filledPart) error {
-	for part := range up.Missing() {
-		filled := filledPart{}
+	for part := range missingParts(up) {
+		var filled filledPart
 		if first != nil && part.Number == first.Number {
 			filled, first = *first, nil
 		} else {
@@ -171,9 +173,21 @@ func (t *assetTransfer) readParts(ctx context.Context, up *storage.Upload, first
 	return nil
 }
 
+// missingParts yields what has to be fetched, in order. While the total is not known there is always a next part.
+func missingParts(up *storage.Upload) iter.Seq[storage.Part] {
+	if up.Parts() > 0 {
+		return slices.Values(up.Missing())
+	}
+	return func(yield func(storage.Part) bool) {
+		size := up.PartSize()
+		for n := 1; yield(storage.Part{Number: n, Offset: int64(n-1) * size, Size: size}); n++ {
+		}
+	}
+}
+
 // fill reads one part into a buffer.
 func (t *assetTransfer) fill(ctx context.Context, part storage.Part) (filledPart, error) {
-	buf, err := t.deps.Buffers.Take(ctx, part.Length)
+	buf, err := t.deps.Buffers.Take(ctx, part.Size)
 	if err != nil {
 		return filledPart{}, err
 	}
@@ -191,7 +205,7 @@ func (t *assetTransfer) fill(ctx context.Context, part storage.Part) (filledPart
 }
 
 func (t *assetTransfer) fillRange(ctx context.Context, part *filledPart) error {
-	body, err := t.file.Range(ctx, part.Offset, part.Length)
+	body, err := t.file.Range(ctx, part.Offset, part.Size)
 	if err != nil {
 		return err
 	}
@@ -199,7 +213,7 @@ func (t *assetTransfer) fillRange(ctx context.Context, part *filledPart) error {
 	if _, err := io.ReadFull(t.counted(body), part.buf); err != nil {
 		return err
 	}
-	part.last = part.Offset+part.Length == t.file.Size()
+	part.last = part.Offset+part.Size == t.file.Size()
 	return nil
 }
 

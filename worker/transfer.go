@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/reelkeep/reelkeep/storage"
@@ -21,7 +20,7 @@ type run struct {
 	generation int
 	stored     map[heygen.Asset]storage.Asset
 	absent     map[heygen.Asset]string
-	pending    map[string]storage.Pending
+	left       map[string]storage.Leftover // by asset: what an earlier worker stored and did not seal
 }
 
 // Transfer stores every asset of a completed video and seals it. A video that is sealed already comes back as
@@ -65,16 +64,16 @@ func (a *Archiver) newRun(ctx context.Context, v Video, old *storage.Manifest, p
 	if err := a.ready(v, hv); err != nil {
 		return nil, err
 	}
-	pending, err := a.deps.Store.Pending(ctx, v.key())
+	left, err := a.deps.Store.Leftovers(ctx, v.key(), old)
 	if err != nil {
-		return nil, storeError(fmt.Errorf("look for unfinished uploads of %s: %w", v.ID, err))
+		return nil, storeError(err)
 	}
 	if progress == nil {
 		progress = func(string, int64, int64) {}
 	}
 	r := &run{
 		Archiver: a, v: v, hv: hv, progress: progress, old: old, generation: 1,
-		stored: map[heygen.Asset]storage.Asset{}, absent: map[heygen.Asset]string{}, pending: pending,
+		stored: map[heygen.Asset]storage.Asset{}, absent: map[heygen.Asset]string{}, left: left,
 	}
 	if old == nil {
 		return r, nil

@@ -98,7 +98,7 @@ func newParts(ctx context.Context, cfg config.Config, obs worker.Observer, log *
 		return nil, errors.Join(err, p.Close())
 	}
 	p.archiver, err = worker.NewArchiver(
-		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, PartSize: cfg.PartSize, Log: log},
+		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Log: log},
 		worker.Deps{
 			Catalogs: map[string]worker.Catalog{defaultAccount: p.heygen},
 			Opener:   p.sources, Store: p.shelf.Store, Buffers: p.buffers, Observer: obs,

@@ -18,15 +18,17 @@ const (
 	// foregroundPatience is how long HeyGen or the store may be away before a foreground run ends: somebody is
 	// waiting for it, or a timer will start the next.
 	foregroundPatience = 5 * time.Minute
+	// The pause after a failure is shorter than a fleet's, because somebody waits.
+	foregroundBackoffBase, foregroundBackoffCap = time.Second, 30 * time.Second
 )
 
 // work takes the videos through a queue of their own and reports each as it settles.
-func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *parts, screen *screen, todo []string) (err error) {
+func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *parts, screen *screen, todo []string) error {
 	redis, err := embedded.StartRedis(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, redis.Close()) }()
+	defer redis.Close()
 	rdb, err := queue.Connect(redis.URL())
 	if err != nil {
 		return err
@@ -41,7 +43,7 @@ func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *
 	}
 	server, err := queue.NewServer(rdb, queue.ServerConfig{
 		Concurrency: r.cfg.Concurrency, StatusConcurrency: r.cfg.Concurrency, Poll: foregroundPoll,
-		Backoff: foregroundBackoff, Log: newQueueLog(r.cfg.LogLevel, newLog(r.cfg, stderrOf{r.con})), Name: "archive",
+		BackoffBase: foregroundBackoffBase, BackoffCap: foregroundBackoffCap, Log: newQueueLog(r.cfg.LogLevel, newLog(r.cfg, stderrOf{r.con})), Name: "archive",
 		OnSettle: func(s queue.Status) { done <- s },
 	}, handler)
 	if err != nil {
@@ -67,11 +69,6 @@ func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *
 func drained(halt context.CancelFunc, ended <-chan error) error {
 	halt()
 	return <-ended
-}
-
-// foregroundBackoff spaces the tries of a failed video: shorter than a fleet's, because somebody waits.
-func foregroundBackoff(failures int) time.Duration {
-	return min(time.Second<<min(failures, 10), 30*time.Second)
 }
 
 // await prints every video as it settles, until all have.

@@ -152,4 +152,3 @@ func lateAssets(m *storage.Manifest) []string {
 	}
 	return late
 }
-

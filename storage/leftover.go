@@ -1,0 +1,119 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Names of the metadata that let a later worker recognise a whole object of a video that was never sealed.
+const (
+	metaAsset        = "reelkeep-asset"
+	metaCRC64NVME    = "reelkeep-crc64nvme"
+	metaSourceETag   = "reelkeep-source-etag"
+	metaSourceDate   = "reelkeep-source-last-modified"
+	metaSourceLength = "reelkeep-source-size"
+)
+
+// A Leftover is what an earlier worker has stored of an asset of a video that it did not seal: a whole small object, or
+// the parts of an upload.
+type Leftover struct {
+	Name     string // below the video's folder
+	Source   Validator
+	PartSize int64
+	Offset   int64   // the first byte that is not stored; Source.Size if all are
+	Object   *Object // not nil: a whole object of one part
+}
+
+// Leftovers returns, by asset, what an earlier worker has stored of a video and no manifest vouches for. sealed is the
+// manifest of the video, or nil. Usually nothing is there, and then this is one request.
+func (s *Store) Leftovers(ctx context.Context, k VideoKey, sealed *Manifest) (map[string]Leftover, error) {
+	if err := k.Validate(); err != nil {
+		return nil, err
+	}
+	found := map[string]Leftover{}
+	dir := s.dir(k)
+	for key, err := range s.keys(ctx, dir) {
+		if err != nil {
+			return nil, err
+		}
+		name := strings.TrimPrefix(key, dir)
+		asset, isRecord := strings.CutPrefix(name, uploadDir)
+		switch {
+		case isRecord:
+			err = s.leftUpload(ctx, k, strings.TrimSuffix(asset, ".json"), found)
+		case validAssetKey(name) == nil && (sealed == nil || !sealed.refersTo(name)):
+			err = s.leftObject(ctx, key, name, found)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for what is left of video %s: %w", k, err)
+		}
+	}
+	return found, nil
+}
+
+// leftUpload adds the upload that a record tells of. Whether it still lives shows when it is resumed.
+func (s *Store) leftUpload(ctx context.Context, k VideoKey, asset string, found map[string]Leftover) error {
+	if !validName(asset, 40) {
+		return nil
+	}
+	rec, _, err := s.loadRecord(ctx, k, asset)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	found[asset] = Leftover{
+		Name: rec.Name, PartSize: rec.PartSize, Offset: rec.covered(),
+		Source: Validator{ETag: rec.Source.ETag, LastModified: rec.Source.LastModified, Size: rec.Source.Size},
+	}
+	return nil
+}
+
+// leftObject adds a whole object, unless an upload of the same asset is under way, whose object it then is.
+func (s *Store) leftObject(ctx context.Context, key, name string, into map[string]Leftover) error {
+	f, err := s.head(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	asset := f.meta[metaAsset]
+	size, err := strconv.ParseInt(f.meta[metaSourceLength], 10, 64)
+	if _, known := into[asset]; known || asset == "" || f.SHA256 == "" || err != nil {
+		return nil
+	}
+	o := f.Object
+	o.Key = name
+	if o.CRC64NVME == "" {
+		o.CRC64NVME = f.meta[metaCRC64NVME]
+	}
+	into[asset] = Leftover{
+		Name: name, Offset: o.Size, Object: &o,
+		Source: Validator{ETag: unescape(f.meta[metaSourceETag]), LastModified: unescape(f.meta[metaSourceDate]), Size: size},
+	}
+	return nil
+}
+
+// wholeMetadata is what a whole object says about itself. Values are escaped: stores take ASCII only.
+func (u *Upload) wholeMetadata(o Object) map[string]string {
+	v := u.spec.Source
+	return map[string]string{
+		metaSHA256: o.SHA256, metaCRC64NVME: o.CRC64NVME, metaAsset: u.spec.Asset,
+		metaSourceETag: url.QueryEscape(v.ETag), metaSourceDate: url.QueryEscape(v.LastModified),
+		metaSourceLength: strconv.FormatInt(v.Size, 10),
+	}
+}
+
+func unescape(text string) string {
+	plain, err := url.QueryUnescape(text)
+	if err != nil {
+		return ""
+	}
+	return plain
+}
