@@ -81,7 +81,8 @@ func kindByStatus(status int) kind {
 func sortFault(err error) fault {
 	f := fault{kind: kindUnreachable}
 	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) {
+	// A request that got no answer at all carries a response of status 0.
+	if errors.As(err, &response) && response.HTTPStatusCode() != 0 {
 		f.status = response.HTTPStatusCode()
 		f.kind = kindByStatus(f.status)
 		f.code = fmt.Sprintf("HTTP %d", f.status)

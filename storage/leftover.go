@@ -100,9 +100,16 @@ func (s *Store) leftObject(ctx context.Context, key, name string, into map[strin
 	return nil
 }
 
+// sourceMetaLimit keeps an absurdly long ETag of a source from making the object too heavy to store: S3 takes 2 KB of
+// metadata. Without it the object is only not recognised later.
+const sourceMetaLimit = 1000
+
 // wholeMetadata is what a whole object says about itself. Values are escaped: stores take ASCII only.
 func (u *Upload) wholeMetadata(o Object) map[string]string {
 	v := u.spec.Source
+	if len(url.QueryEscape(v.ETag))+len(url.QueryEscape(v.LastModified)) > sourceMetaLimit {
+		return map[string]string{metaSHA256: o.SHA256}
+	}
 	return map[string]string{
 		metaSHA256: o.SHA256, metaCRC64NVME: o.CRC64NVME, metaAsset: u.spec.Asset,
 		metaSourceETag: url.QueryEscape(v.ETag), metaSourceDate: url.QueryEscape(v.LastModified),

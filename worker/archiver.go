@@ -57,7 +57,8 @@ type Video struct {
 	Account, ID    string
 	Metadata       map[string]string // the caller's; goes into the manifest
 	AcceptedAt     time.Time         // zero = just now
-	CreatedAt      time.Time         // from a list, for APIs whose status has none; zero = unknown
+	Title          string            // from a list, for APIs whose status has none
+	CreatedAt      time.Time         // likewise; zero = unknown
 	FirstCompleted time.Time         // when the render was first seen completed; zero = not yet
 	Attempts       int               // failures so far
 	Again          bool              // fetch a re-rendered video as a new generation

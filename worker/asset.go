@@ -48,7 +48,7 @@ func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link
 	if earlier != nil && earlier.Object != nil {
 		return r.entry(asset, file, *earlier.Object), nil
 	}
-	t := &assetTransfer{run: r, asset: asset, file: file}
+	t := &assetTransfer{run: r, asset: asset, file: file, total: file.Size()}
 	if earlier != nil {
 		t.name = earlier.Name
 	}

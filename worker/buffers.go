@@ -35,33 +35,34 @@ func NewBuffers(budget, part int64) (*Buffers, error) {
 // Take waits for room and returns a buffer of n bytes. The caller gives it back with Give.
 // A part larger than the whole budget (a video so long that its parts had to grow) takes all of it.
 func (b *Buffers) Take(ctx context.Context, n int64) ([]byte, error) {
-	if err := b.sem.Acquire(ctx, b.weight(n)); err != nil {
+	size := n
+	if n > b.part/2 && n <= b.part {
+		size = b.part // so that buffers can be reused for each other
+	}
+	if err := b.sem.Acquire(ctx, b.weight(size)); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held += b.weight(n)
-	if last := len(b.idle) - 1; n <= b.part && n > b.part/2 && last >= 0 {
+	b.held += size
+	if last := len(b.idle) - 1; size == b.part && last >= 0 {
 		buf := b.idle[last]
 		b.idle = b.idle[:last]
 		return buf[:n], nil
 	}
-	if n > b.part/2 && n <= b.part {
-		return make([]byte, n, b.part), nil
-	}
-	return make([]byte, n), nil
+	return make([]byte, n, size), nil
 }
 
-// Give takes back a buffer of Take.
+// Give takes back a buffer of Take, which may have been shortened.
 func (b *Buffers) Give(buf []byte) {
-	n := int64(len(buf))
+	size := int64(cap(buf))
 	b.mu.Lock()
-	b.held -= b.weight(n)
-	if int64(cap(buf)) == b.part {
+	b.held -= size
+	if size == b.part {
 		b.idle = append(b.idle, buf)
 	}
 	b.mu.Unlock()
-	b.sem.Release(b.weight(n))
+	b.sem.Release(b.weight(size))
 }
 
 // Held returns how many bytes are taken.

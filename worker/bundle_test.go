@@ -63,7 +63,7 @@ type bundle struct {
 	store  *storage.Store
 	cfg    worker.Config
 	seen   *witness
-	log    *bytes.Buffer
+	log    *lockedBuffer
 }
 
 func setup(t *testing.T, opt heygensim.Options) *bundle {
@@ -72,7 +72,7 @@ func setup(t *testing.T, opt heygensim.Options) *bundle {
 	sim, err := heygensim.New(opt)
 	must(t, err)
 	t.Cleanup(func() { must(t, sim.Close()) })
-	b := &bundle{t: t, ctx: t.Context(), sim: sim, seen: &witness{}, log: &bytes.Buffer{}}
+	b := &bundle{t: t, ctx: t.Context(), sim: sim, seen: &witness{}, log: &lockedBuffer{}}
 	b.bucket = minio.Bucket(t)
 	b.store = b.openStore()
 	b.cfg = worker.Config{LateAssetsWait: 10 * time.Minute}
@@ -94,7 +94,7 @@ func (b *bundle) openStore() *storage.Store {
 // bench builds a fresh archiver: another worker process, as far as it can tell.
 func (b *bundle) bench() *worker.Archiver {
 	b.t.Helper()
-	log := slog.New(slog.NewTextHandler(&lockedWriter{w: b.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	api, err := heygen.New(heygen.Config{BaseURL: b.sim.APIURL(), Key: secret.New(b.sim.Key()), Version: "auto", Log: log})
 	must(b.t, err)
 	sources, err := fetch.New(fetch.Config{
@@ -240,15 +240,21 @@ func (w *witness) when(n int64, hook func()) {
 	w.after, w.hook = w.moved+n, hook
 }
 
-type lockedWriter struct {
+type lockedBuffer struct {
 	mu sync.Mutex
-	w  io.Writer
+	b  bytes.Buffer
 }
 
-func (l *lockedWriter) Write(p []byte) (int, error) {
+func (l *lockedBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(p)
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func must(t *testing.T, err error) {

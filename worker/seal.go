@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +73,7 @@ func (r *run) manifest() *storage.Manifest {
 	m.State, m.SealedAt = storage.StateArchived, r.cfg.Now().UTC()
 	m.Assets, m.Absent = nil, nil
 	m.Video = storage.Video{
-		Title: r.hv.Title, Status: string(r.hv.Status), DurationSeconds: r.hv.Duration,
+		Title: cmp.Or(r.hv.Title, r.v.Title), Status: string(r.hv.Status), DurationSeconds: r.hv.Duration,
 		CreatedAt: createdAt(r.v, r.hv), CompletedAt: r.hv.CompletedAt, CallbackID: r.hv.CallbackID,
 	}
 	m.Source = storage.Source{API: r.hv.API, Response: r.hv.Response}

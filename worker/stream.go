@@ -27,6 +27,7 @@ type assetTransfer struct {
 	*run
 	asset       heygen.Asset
 	file        *fetch.File
+	total       int64  // -1: the source does not tell
 	name        string // below the video's folder; known once the first bytes were looked at
 	contentType string
 
@@ -79,9 +80,9 @@ func (t *assetTransfer) stream(ctx context.Context) (storage.Object, error) {
 
 // firstPart reads the first part and looks at what it is, before anything reaches the store.
 func (t *assetTransfer) firstPart(ctx context.Context) (filledPart, error) {
-	n := t.deps.Store.PartSize(t.file.Size())
-	if size := t.file.Size(); size >= 0 {
-		n = min(size, n)
+	n := t.deps.Store.PartSize(t.total)
+	if t.total >= 0 {
+		n = min(t.total, n)
 	}
 	part, err := t.fill(ctx, storage.Part{Number: 1, Size: n})
 	if err != nil {
@@ -98,8 +99,7 @@ func (t *assetTransfer) firstPart(ctx context.Context) (filledPart, error) {
 }
 
 func (t *assetTransfer) begin(ctx context.Context, first *filledPart) (*storage.Upload, error) {
-	pin := t.file.Pin()
-	size := pin.Size
+	pin, size := t.file.Pin(), t.total
 	if size < 0 && first != nil && first.last {
 		size = int64(len(first.buf))
 	}
@@ -192,7 +192,7 @@ func (t *assetTransfer) fill(ctx context.Context, part storage.Part) (filledPart
 		return filledPart{}, err
 	}
 	filled := filledPart{Part: part, buf: buf}
-	if t.file.Size() < 0 {
+	if t.total < 0 {
 		err = t.fillUnknown(ctx, &filled)
 	} else {
 		err = t.fillRange(ctx, &filled)
@@ -213,7 +213,7 @@ func (t *assetTransfer) fillRange(ctx context.Context, part *filledPart) error {
 	if _, err := io.ReadFull(t.counted(body), part.buf); err != nil {
 		return err
 	}
-	part.last = part.Offset+part.Size == t.file.Size()
+	part.last = part.Offset+part.Size == t.total
 	return nil
 }
 
@@ -240,7 +240,7 @@ func (t *assetTransfer) put(ctx context.Context, up *storage.Upload, part filled
 		return fmt.Errorf("store part %d of %s: %w", part.Number, t.name, err)
 	}
 	t.stored += int64(len(part.buf))
-	t.progress(string(t.asset), t.stored, t.file.Size())
+	t.progress(string(t.asset), t.stored, t.total)
 	return nil
 }
 

@@ -23,10 +23,24 @@ type run struct {
 	left       map[string]storage.Leftover // by asset: what an earlier worker stored and did not seal
 }
 
+// startsOver is how often a transfer begins again because another worker has ended its uploads under it.
+const startsOver = 5
+
 // Transfer stores every asset of a completed video and seals it. A video that is sealed already comes back as
 // it is; of a partial one only what has turned up since is fetched. The manifest it returns is the one in the
 // store, whoever wrote it.
 func (a *Archiver) Transfer(ctx context.Context, v Video, progress Progress) (*storage.Manifest, error) {
+	for try := 1; ; try++ {
+		m, err := a.transfer(ctx, v, progress)
+		overtaken := errors.Is(err, storage.ErrUploadGone) || errors.Is(err, storage.ErrSealed)
+		if !overtaken || try == startsOver {
+			return m, err
+		}
+		a.cfg.Log.Info("another worker was faster; starting again from the manifest", "video_id", v.ID, "attempt", try, "err", err)
+	}
+}
+
+func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*storage.Manifest, error) {
 	old, err := a.sealed(ctx, v)
 	if err != nil {
 		return nil, err

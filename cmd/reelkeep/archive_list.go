@@ -71,7 +71,7 @@ func (r *archiveRun) take(hv *heygen.Video) {
 		}
 	}
 	r.ids = append(r.ids, hv.ID)
-	r.hints[hv.ID] = worker.Video{CreatedAt: hv.CreatedAt}
+	r.hints[hv.ID] = worker.Video{Title: hv.Title, CreatedAt: hv.CreatedAt}
 }
 
 // lookAhead is how many manifests are asked for at once.
@@ -127,7 +127,7 @@ func (r *archiveRun) announce(todo []string, s *shelf) error {
 			return err
 		}
 	}
-	r.con.sayf("dry run: %s to archive, %d already there, %d not rendered yet, %d failed in HeyGen, %d drafts → %s",
-		plural(len(todo), "video"), r.tally.already, r.tally.waiting, r.tally.failed, r.tally.drafts, s.where(r.cfg))
+	r.con.sayf("dry run: %s to archive, %d already there, %d not rendered yet, %d failed in HeyGen, %s → %s",
+		plural(len(todo), "video"), r.tally.already, r.tally.waiting, r.tally.failed, plural(r.tally.drafts, "draft"), s.where(r.cfg))
 	return nil
 }

@@ -168,7 +168,7 @@ func (r *archiveRun) conclude(ctx context.Context, s *shelf, err error) error {
 		text string
 	}{
 		{t.already, "already there"}, {t.partial, "partial"}, {t.waiting, "not rendered yet"}, {t.failed, "failed in HeyGen"},
-		{t.drafts, "drafts"}, {t.gone, "gone"}, {t.undone, "could not be archived"},
+		{t.drafts, "never rendered (drafts)"}, {t.gone, "gone"}, {t.undone, "could not be archived"},
 	} {
 		if part.n > 0 {
 			line += fmt.Sprintf(", %d %s", part.n, part.text)

@@ -92,7 +92,7 @@ func (d *demo) do(ctx context.Context) (err error) {
 func (d *demo) config(folder string) (config.Config, error) {
 	values := map[string]string{
 		"HEYGEN_API_URL": d.sim.APIURL(), "HEYGEN_API_KEY": d.sim.Key(),
-		"REELKEEP_PRIVATE_SOURCES": "127.0.0.0/8", "REELKEEP_STORE": folder, "REELKEEP_LATE_ASSETS_WAIT": "20s",
+		"REELKEEP_PRIVATE_SOURCES": "127.0.0.0/8", "REELKEEP_STORE": folder, "REELKEEP_LATE_ASSETS_WAIT": "8s",
 	}
 	cfg, err := config.Load(func(s config.Setting) (string, bool) {
 		value, ok := values[s.Env]

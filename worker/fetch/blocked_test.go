@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -149,7 +151,9 @@ func TestARedirectIsHeldToTheSameRules(t *testing.T) {
 func TestHTTPSIsVerifiedAndNeverLeftForHTTP(t *testing.T) {
 	t.Parallel()
 	s := &source{file: randomBytes(size), etag: `"v1"`}
-	s.Server = httptest.NewTLSServer(s)
+	s.Server = httptest.NewUnstartedServer(s)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes are meant to fail
+	s.StartTLS()
 	defer s.Close()
 	cfg := fast()
 	b := setupWith(t, cfg, size)

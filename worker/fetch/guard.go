@@ -66,14 +66,18 @@ func hostSuffix(host string) string {
 	return strings.ToLower(strings.Trim(strings.TrimPrefix(strings.TrimSpace(host), "*."), "."))
 }
 
-// allowedHost says whether the host is one of the suffixes or lies below one. An IP address has nothing below it.
+// allowedHost says whether the host is one of the suffixes or lies below one. Nothing lies below an IP address.
 func allowedHost(host string, suffixes []string) bool {
 	if len(suffixes) == 0 {
 		return true
 	}
 	host = hostSuffix(host)
-	_, err := netip.ParseAddr(host)
 	return slices.ContainsFunc(suffixes, func(suffix string) bool {
-		return host == suffix || (err != nil && strings.HasSuffix(host, "."+suffix))
+		return host == suffix || (!isIP(host) && !isIP(suffix) && strings.HasSuffix(host, "."+suffix))
 	})
+}
+
+func isIP(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }

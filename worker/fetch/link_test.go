@@ -250,7 +250,9 @@ func TestAFileThatIsNotThereYetIsWaitedFor(t *testing.T) {
 func TestAFileThatIsNeverThereIsSaidToBeSo(t *testing.T) {
 	t.Parallel()
 	for name, refresh := range map[string]bool{"with refresh": true, "without": false} {
-		b := setup(t, size)
+		cfg := fast()
+		cfg.FreshWait = 20 * time.Millisecond
+		b := setupWith(t, cfg, size)
 		b.playAlways(status(404))
 		b.refresh.life = func(int) time.Time { return time.Now().Add(time.Hour) }
 		var refresher fetch.Refresh

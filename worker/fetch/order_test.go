@@ -207,7 +207,7 @@ func TestAHostThatRefusesEveryRangeIsReadInOrder(t *testing.T) {
 func TestAStalledFileInOrderGoesOn(t *testing.T) {
 	t.Parallel()
 	cfg := fast()
-	cfg.StallTimeout = 50 * time.Millisecond
+	cfg.StallTimeout = 250 * time.Millisecond
 	b := setupWith(t, cfg, size)
 	b.play(func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Content-Length", fmt.Sprint(size))

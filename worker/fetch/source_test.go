@@ -51,7 +51,7 @@ func fast() fetch.Config {
 		StallTimeout:   time.Minute,
 		PrivateSources: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Retry:          fetch.Retry{Base: time.Microsecond, Cap: time.Millisecond, Longest: time.Millisecond},
-		FreshWait:      30 * time.Millisecond,
+		FreshWait:      time.Minute,
 	}
 }
 

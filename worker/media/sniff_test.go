@@ -102,6 +102,11 @@ func TestTheLinkDecidesOnlyAmongTexts(t *testing.T) {
 			t.Errorf("%v: Sniff = %v, %v", c, got, err)
 		}
 	}
+	for _, page := range []string{"<!DOCTYPE html>", "<?xml version='1.0'?><Error/>", `{"error":"x"}`, "\x00\x01\x02"} {
+		if got, err := media.Sniff("captions", []byte(page), "text/vtt", "/a/b.srt"); err == nil {
+			t.Errorf("%q behind a link to an SRT: Sniff = %v", page, got)
+		}
+	}
 	if got, err := media.Sniff("captions", head, "text/plain", "/a/b"); err == nil {
 		t.Errorf("text of no format: Sniff = %v", got)
 	}

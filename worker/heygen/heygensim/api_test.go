@@ -36,11 +36,9 @@ func TestAWrongKeyIsRefusedByBothGenerations(t *testing.T) {
 
 func TestAGenerationThatIsOffAnswersAPage(t *testing.T) {
 	t.Parallel()
-	for opt, paths := range map[heygensim.Options][2]string{
-		{V1: true}: {"/v1/video.list", "/v3/videos"},
-		{V3: true}: {"/v3/videos", "/v1/video.list"},
-	} {
-		b := setup(t, opt)
+	for _, paths := range [][2]string{{"/v1/video.list", "/v3/videos"}, {"/v3/videos", "/v1/video.list"}} {
+		first := strings.HasPrefix(paths[0], "/v1")
+		b := setup(t, heygensim.Options{V1: first, V3: !first})
 		if status, _ := b.api(paths[0]); status != http.StatusOK {
 			t.Errorf("%s answers %d", paths[0], status)
 		}

@@ -193,8 +193,12 @@ func (a *answer) send(off, end int64) bool {
 	buf := a.sim.buffers.Get().(*[bufferSize]byte)
 	defer a.sim.buffers.Put(buf)
 	started, sent := time.Now(), int64(0) // of the wire, not of Options.Now
+	piece, limit := int64(bufferSize), a.sim.opt.Bandwidth
+	if limit > 0 {
+		piece = min(piece, limit/20+1) // twenty pieces a second look smooth
+	}
 	for off < end {
-		n, err := a.data.ReadAt(buf[:min(bufferSize, end-off)], off)
+		n, err := a.data.ReadAt(buf[:min(piece, end-off)], off)
 		if n == 0 && err != nil {
 			return false
 		}
@@ -203,7 +207,7 @@ func (a *answer) send(off, end int64) bool {
 			return false
 		}
 		off, sent = off+int64(n), sent+int64(n)
-		if limit := a.sim.opt.Bandwidth; limit > 0 {
+		if limit > 0 {
 			_ = http.NewResponseController(a.w).Flush()
 			if !a.wait(time.Duration(float64(sent)/float64(limit)*float64(time.Second)) - time.Since(started)) {
 				return false

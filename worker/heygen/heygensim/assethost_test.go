@@ -248,7 +248,7 @@ func TestBandwidthIsKept(t *testing.T) {
 	b := setup(t, heygensim.Options{Bandwidth: 100_000}, simple("v", nil))
 	started := time.Now()
 	r := b.get(b.link("v", "video_url"))
-	if d := time.Since(started); r.err != nil || len(r.body) != 10_000 || d < 90*time.Millisecond {
+	if d := time.Since(started); r.err != nil || len(r.body) != 10_000 || d < 45*time.Millisecond {
 		t.Errorf("%v, %d bytes in %v", r.err, len(r.body), d)
 	}
 }

@@ -59,7 +59,7 @@ func (s *Sim) strike(o *object, off, end int64) (f *Fault, cut int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f = o.spec.Fault
-	if f == nil || (f.Times > 0 && o.faulted >= f.Times) || o.replaced {
+	if f == nil || (f.Times > 0 && o.wear.faulted >= f.Times) || o.wear.replaced {
 		return nil, -1
 	}
 	cut = -1
@@ -80,8 +80,8 @@ func (s *Sim) strike(o *object, off, end int64) (f *Fault, cut int64) {
 	case f.Kind != FaultReplaced:
 		cut = off
 	}
-	o.faulted++
-	o.replaced = f.Kind == FaultReplaced
+	o.wear.faulted++
+	o.wear.replaced = f.Kind == FaultReplaced
 	return f, cut
 }
 
@@ -98,6 +98,9 @@ func replaced(spec Asset) []byte {
 	from, to := len(other)/4, len(other)*3/4
 	if at := bytes.Index(other, []byte("mdat")); at > 0 {
 		from, to = min(at+16, len(other)), len(other)
+	}
+	if at := bytes.Index(other, []byte("mvhd")); at > 0 && at+12 < len(other) {
+		other[at+11] ^= 1 // the time it was made: a cut within a long index must show as well
 	}
 	const every = 97 // few enough that text stays text, close enough that no part is the same
 	for i := from; i < to; i += every {

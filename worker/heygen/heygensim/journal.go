@@ -39,7 +39,7 @@ type journal struct {
 	leaks    []string
 }
 
-// entryOf notes a request. The entry is filled in while the answer is written, by note.
+// open notes a request. The entry is filled in while the answer is written, by note.
 func (j *journal) open(host string, r *http.Request, at time.Time) *Request {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	entry := &Request{Host: host, Method: r.Method, Path: path, RawQuery: query, Header: r.Header.Clone(), At: at}

@@ -74,8 +74,7 @@ type Asset struct {
 	Fault *Fault
 }
 
-// object is an asset as it lies on the asset host. Everything but the last two fields never changes; those
-// are guarded by Sim.mu.
+// object is an asset as it lies on the asset host. It never changes; Update makes another one.
 type object struct {
 	video, asset string
 	spec         Asset
@@ -84,7 +83,12 @@ type object struct {
 	data         content
 	replacement  content
 	duration     float64
+	wear         *wear
+}
 
+// wear is what the fault did to an asset so far, guarded by Sim.mu. It is shared with the object that comes after
+// an Update, since an answer may be under way from the one before.
+type wear struct {
 	faulted  int  // how often the fault struck
 	replaced bool // by the fault of that name
 }
@@ -113,7 +117,7 @@ func newEntry(v Video, added time.Time, seq int64, old *entry) *entry {
 		o := newObject(v.ID, name, spec)
 		if old != nil {
 			if was := old.objects[name]; was != nil && was.spec.Fault == spec.Fault && was.data.etag == o.data.etag {
-				o.faulted, o.replaced = was.faulted, was.replaced
+				o.wear = was.wear
 			}
 		}
 		e.objects[name] = o
@@ -122,7 +126,7 @@ func newEntry(v Video, added time.Time, seq int64, old *entry) *entry {
 }
 
 func newObject(video, name string, spec Asset) *object {
-	o := &object{video: video, asset: name, spec: spec}
+	o := &object{video: video, asset: name, spec: spec, wear: &wear{}}
 	seed := hash64(video + "/" + name)
 	ext := extension(name)
 	switch {
@@ -176,7 +180,7 @@ func (o *object) setPaths(ext string) {
 
 // current returns the bytes the asset host serves at the moment.
 func (o *object) current() content {
-	if o.replaced {
+	if o.wear.replaced {
 		return o.replacement
 	}
 	return o.data

@@ -27,6 +27,8 @@ const (
 	listenTries = 10
 )
 
+const waitingForLock = "waiting for another reelkeep to leave the folder"
+
 var errParentGone = errors.New("embedded: the parent closed the child's standard input")
 
 // RunIfChild runs the S3 child and ends the process, if this process was started as one; otherwise it does nothing.
@@ -67,7 +69,7 @@ func runChild(stdin io.Reader, stdout, stderr io.Writer) int {
 
 // serve locks the folder and runs the gateway until ctx ends.
 func serve(ctx context.Context, cfg start, stdout, stderr io.Writer) error {
-	lock, err := lockFolder(ctx, cfg.Folder, cfg.LockWait)
+	lock, err := lockFolder(ctx, cfg.Folder, cfg.LockWait, func() { fmt.Fprintln(stderr, waitingForLock) })
 	if errors.Is(err, errNoLocks) {
 		fmt.Fprintln(stderr, "the folder's file system has no locks: see to it that only one reelkeep uses it")
 	} else if err != nil {

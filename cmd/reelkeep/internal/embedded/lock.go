@@ -20,9 +20,9 @@ var errNoLocks = errors.New("embedded: the file system has no locks")
 func lockFile(folder string) string { return filepath.Join(folder, ".sgwtmp", "reelkeep.lock") }
 
 // lockFolder takes the lock of folder, waiting up to wait: the child of a reelkeep that was just killed may take a
-// moment to end. The lock is gone when the file is closed, so also when the process dies. On a file system without
+// moment to end; waiting is called once if it comes to that. The lock is gone when the file is closed, so also when the process dies. On a file system without
 // locks the result is errNoLocks together with a file to hold.
-func lockFolder(ctx context.Context, folder string, wait time.Duration) (*os.File, error) {
+func lockFolder(ctx context.Context, folder string, wait time.Duration, waiting func()) (*os.File, error) {
 	name := lockFile(folder)
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return nil, fmt.Errorf("lock folder %q: %w", folder, err)
@@ -35,10 +35,13 @@ func lockFolder(ctx context.Context, folder string, wait time.Duration) (*os.Fil
 	defer deadline.Stop()
 	retry := time.NewTicker(20 * time.Millisecond)
 	defer retry.Stop()
-	for {
+	for first := true; ; first = false {
 		err := tryLock(f)
 		if err == nil || errors.Is(err, errNoLocks) {
 			return f, err
+		}
+		if first && errors.Is(err, errLocked) {
+			waiting()
 		}
 		select {
 		case <-retry.C:

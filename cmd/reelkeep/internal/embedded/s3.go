@@ -103,7 +103,7 @@ func (s *S3) launch(opts S3Options) (<-chan ready, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded S3: %w", err)
 	}
-	s.cmd = exec.Command(self, childArg) // not CommandContext: see StartS3
+	s.cmd = exec.Command(self, childArg) //nolint:noctx // the store outlives the context that it is started with
 	s.cmd.Env = childEnv()
 	ownGroup(s.cmd)
 	stdin, err1 := s.cmd.StdinPipe()

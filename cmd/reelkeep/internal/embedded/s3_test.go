@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -130,23 +132,37 @@ func TestSecondReelkeepOnAFolderIsRefused(t *testing.T) {
 	mustPut(t, newClient(t, public(first)), "vid_1/video.mp4", "the first one is not disturbed")
 }
 
+// heard is a log that signals when the child says text.
+func heard(text string) (*slog.Logger, <-chan struct{}) {
+	signal := make(chan struct{}, 1)
+	options := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.String() == text {
+			select {
+			case signal <- struct{}{}:
+			default:
+			}
+		}
+		return a
+	}}
+	return slog.New(slog.NewJSONHandler(io.Discard, options)), signal
+}
+
 func TestNextReelkeepWaitsForTheLastOneToLeave(t *testing.T) {
 	t.Parallel()
-	dir, state := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
 	first := startS3(t, S3Options{Dir: dir})
+	log, waits := heard(waitingForLock)
+	opts := S3Options{Dir: dir, StateDir: t.TempDir(), LockWait: time.Minute, Log: log}
 	type result struct {
 		s   *S3
 		err error
 	}
 	next := make(chan result, 1)
 	go func() {
-		s, err := StartS3(t.Context(), S3Options{Dir: dir, StateDir: state, LockWait: time.Minute})
+		s, err := StartS3(t.Context(), opts)
 		next <- result{s, err}
 	}()
-	eventually(t, "the next one to prepare its state", func() bool {
-		found, _ := filepath.Glob(filepath.Join(state, "folders", "*", "root", bucket))
-		return len(found) == 1
-	})
+	<-waits
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -166,13 +182,12 @@ func TestStartEndsWithItsContext(t *testing.T) {
 	startS3(t, S3Options{Dir: dir})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
+	log, waits := heard(waitingForLock)
 	go func() {
-		for found := []string(nil); len(found) == 0 && t.Context().Err() == nil; {
-			found, _ = filepath.Glob(filepath.Join(state, "folders", "*", "root", bucket))
-		}
+		<-waits
 		cancel(enough)
 	}()
-	if _, err := StartS3(ctx, S3Options{Dir: dir, StateDir: state, LockWait: time.Hour}); !errors.Is(err, enough) {
+	if _, err := StartS3(ctx, S3Options{Dir: dir, StateDir: state, LockWait: time.Hour, Log: log}); !errors.Is(err, enough) {
 		t.Errorf("a start that waited for the folder ended with %v, want %v", err, enough)
 	}
 	if _, err := StartS3(ctx, S3Options{Dir: t.TempDir(), StateDir: state}); !errors.Is(err, enough) {
@@ -252,7 +267,7 @@ func TestStoreWithAnotherKeyIsClosed(t *testing.T) {
 	if got := newClient(t, s).put(t, "vid_1/video.mp4", "film"); got.Code != http.StatusForbidden {
 		t.Errorf("a wrong key got %+v, want 403", got)
 	}
-	resp, err := http.Get(s.Endpoint + "/" + s.Bucket + "?list-type=2") //nolint:noctx // one request of a test
+	resp, err := http.Get(s.Endpoint + "/" + s.Bucket + "?list-type=2")
 	if err != nil {
 		t.Fatal(err)
 	}

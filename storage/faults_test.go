@@ -1,0 +1,306 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/storage/storagetest"
+)
+
+// broken is a store behind a proxy, already probed, so that tests break only what they mean.
+func broken(t *testing.T) (*storage.Store, *storagetest.Proxy) {
+	t.Helper()
+	cfg := config(t)
+	p := storagetest.NewProxy(t, cfg.Endpoint)
+	cfg.Endpoint = p.URL
+	s := open(t, cfg)
+	if _, err := s.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s, p
+}
+
+const part = storage.MinPartSize
+
+var video = storage.VideoKey{VideoID: "vid_1"}
+
+func begin(t *testing.T, s *storage.Store, spec storage.UploadSpec) *storage.Upload {
+	t.Helper()
+	u, err := s.Upload(t.Context(), video, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func finish(t *testing.T, u *storage.Upload, data []byte) storage.Object {
+	t.Helper()
+	o, err := u.Complete(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.SHA256 != storagetest.SHA256(data) || o.Size != int64(len(data)) {
+		t.Fatalf("object %+v, want %d bytes of sha256 %s", o, len(data), storagetest.SHA256(data))
+	}
+	return o
+}
+
+func put(t *testing.T, u *storage.Upload, n int, data []byte) {
+	t.Helper()
+	off := int64(n-1) * u.PartSize()
+	if err := u.Put(t.Context(), n, data[off:min(off+u.PartSize(), int64(len(data)))]); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLostReplyOfCompleteIsSettledByLooking(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(1, 2*part+3)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPost, "uploadId="), Times: 1, DropReply: true})
+	finish(t, u, data)
+}
+
+func TestErrorInsideA200IsNotTakenForSuccess(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(2, 2*part)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	p.Break(storagetest.Rule{
+		Match: storagetest.Request(http.MethodPost, "uploadId="), Times: 1, Status: 200,
+		Body: `<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code><Message>try again</Message></Error>`,
+	})
+	finish(t, u, data)
+	if n := p.Count("POST", "vid_1", "uploadId="); n != 2 {
+		t.Errorf("%d tries to complete, want 2", n)
+	}
+}
+
+func TestLostReplyOfSealIsOurSuccess(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	m := sealable(t, s)
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "manifest.json"), Times: 1, DropReply: true})
+	if err := s.Seal(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	m.Video.Title = "changed"
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "manifest.json"), Times: 1, DropReply: true})
+	if err := s.Reseal(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Manifest(t.Context(), video); err != nil || got.Video.Title != "changed" {
+		t.Errorf("manifest = %+v, %v", got, err)
+	}
+}
+
+func TestSealThatSomeoneElseWonMeanwhile(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	m := sealable(t, s)
+	rival := *m
+	rival.Video.Title = "theirs"
+	raw, err := storage.EncodeManifest(&rival)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "manifest.json"), Times: 1, Before: func(*http.Request) {
+		if err := s.Plant(context.WithoutCancel(t.Context()), "vid_1/manifest.json", raw); err != nil {
+			t.Error(err)
+		}
+	}})
+	if err := s.Seal(t.Context(), m); !errors.Is(err, storage.ErrExists) {
+		t.Errorf("Seal = %v, want ErrExists", err)
+	}
+	if got, err := s.Manifest(t.Context(), video); err != nil || got.Video.Title != "theirs" {
+		t.Errorf("manifest = %+v, %v; want theirs untouched", got, err)
+	}
+}
+
+func TestLostReplyOfASmallAssetIsOurSuccess(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(3, 1000)
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "thumbnail.jpeg"), Times: 1, DropReply: true})
+	u := begin(t, s, storagetest.Spec("thumbnail", "thumbnail.jpeg", data))
+	put(t, u, 1, data)
+	finish(t, u, data)
+}
+
+func TestPartsAndRecordsSurviveAStumblingStore(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(4, 2*part)
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "partNumber=1"), Times: 1, Status: 503})
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "partNumber=2"), Times: 1, Status: 429})
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, ".upload/video.json"), Times: 2, DropReply: true})
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	finish(t, u, data)
+	if n := p.Count("GET", "/video.mp4", "x-id=GetObject"); n != 0 {
+		t.Errorf("the object was read back %d times, although every part was hashed", n)
+	}
+}
+
+func TestARecordThatCannotBeWrittenCostsOnlyAReadBack(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(5, 2*part)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	put(t, u, 1, data)
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, ".upload/video.json"), Status: 400, Times: 1})
+	put(t, u, 2, data)
+
+	next := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	if _, _, _, ok := next.Next(); ok {
+		t.Error("a stored part is asked for again")
+	}
+	finish(t, next, data)
+	if n := p.Count("GET", "/video.mp4", "x-id=GetObject"); n != 1 {
+		t.Errorf("read back %d times, want once", n)
+	}
+	again := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	finish(t, again, data)
+	if n := p.Count("GET", "/video.mp4", "x-id=GetObject"); n != 1 {
+		t.Errorf("read back %d times in all; what was proven must be remembered", n)
+	}
+}
+
+func TestReadGoesOnAfterABrokenConnection(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(6, 3*part)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	finish(t, u, data)
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodGet, "/video.mp4"), Times: 3, DropReply: true, Cut: 1 << 20})
+	r, err := s.Open(t.Context(), video, "video.mp4", 10, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(storagetest.SHA256(data[10:]), storagetest.SHA256(got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestReadNeverMixesTwoObjects(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(7, 2*part)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	finish(t, u, data)
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodGet, "/video.mp4"), Times: 1, DropReply: true, Cut: 1 << 20})
+	r, err := s.Open(t.Context(), video, "video.mp4", 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := s.Plant(t.Context(), "vid_1/video.mp4", storagetest.Bytes(8, 2*part)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(r); err == nil {
+		t.Error("half of one object and half of another were read without an error")
+	}
+}
+
+func TestRefusedAndUnreachableAreToldApart(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		change  func(*storage.Config)
+		refused bool
+		hint    string
+	}{
+		"wrong secret":   {func(c *storage.Config) { c.Credentials.SecretKey = "TOPSECRETWRONG" }, true, "AWS_SECRET_ACCESS_KEY"},
+		"unknown key":    {func(c *storage.Config) { c.Credentials.AccessKey = "nobody" }, true, "AWS_ACCESS_KEY_ID"},
+		"missing bucket": {func(c *storage.Config) { c.URL = "s3://no-such-bucket-here/p" }, true, "REELKEEP_STORE"},
+		"nobody listens": {func(c *storage.Config) { c.Endpoint = "http://127.0.0.1:1" }, false, "AWS_ENDPOINT_URL_S3"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config(t)
+			c.change(&cfg)
+			_, err := open(t, cfg).Check(t.Context())
+			var refused *storage.RefusedError
+			var unreachable *storage.UnreachableError
+			if errors.As(err, &refused) != c.refused || errors.As(err, &unreachable) == c.refused {
+				t.Fatalf("Check = %v (%T), refused must be %t", err, err, c.refused)
+			}
+			if !strings.Contains(err.Error(), c.hint) {
+				t.Errorf("%q does not name %s", err, c.hint)
+			}
+			if strings.Contains(err.Error(), "TOPSECRET") || strings.Contains(err.Error(), "x-id=") {
+				t.Errorf("the error shows too much: %v", err)
+			}
+		})
+	}
+}
+
+func TestProbeOfAStumblingStoreIsNotRememberedAsPoor(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	p := storagetest.NewProxy(t, cfg.Endpoint)
+	cfg.Endpoint = p.URL
+	s := open(t, cfg)
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "/create"), Times: 12, Status: 503})
+	if caps, err := s.Check(t.Context()); err == nil {
+		t.Fatalf("Check = %+v although the store stumbled", caps)
+	}
+	caps, err := s.Check(t.Context())
+	if err != nil || !caps.PutIfAbsent {
+		t.Errorf("second Check = %+v, %v; want a full probe", caps, err)
+	}
+}
+
+func TestProbeLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	s, _ := broken(t)
+	keys, err := s.Keys(t.Context())
+	if err != nil || len(keys) > 0 {
+		t.Errorf("left behind: %v, %v", keys, err)
+	}
+}
+
+func TestACallerWhoGivesUpGetsTheReasonBack(t *testing.T) {
+	t.Parallel()
+	s, _ := broken(t)
+	draining := errors.New("draining")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(draining)
+	data := storagetest.Bytes(9, 100)
+	u := begin(t, s, storagetest.Spec("gif", "preview.gif", data))
+	if err := u.Put(ctx, 1, data); !errors.Is(err, draining) {
+		t.Errorf("Put = %v, want the cause", err)
+	}
+	if _, err := s.Manifest(ctx, video); !errors.Is(err, draining) {
+		t.Errorf("Manifest = %v, want the cause", err)
+	}
+}
+
+// sealable stores a small video and returns a manifest for it.
+func sealable(t *testing.T, s *storage.Store) *storage.Manifest {
+	t.Helper()
+	data := storagetest.Bytes(99, 500)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	put(t, u, 1, data)
+	o := finish(t, u, data)
+	return &storage.Manifest{
+		VideoID: video.VideoID, Generation: 1, State: storage.StateArchived, Assets: []storage.Asset{storagetest.AssetOf("video", o)},
+	}
+}
