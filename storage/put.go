@@ -168,25 +168,53 @@ func (u *Upload) advance(part int, data []byte, sum uint64) error {
 	return nil
 }
 
+// A store that has lost the upload may answer and hang up while the part is still being written, and then the answer is
+// lost: we only see a cut connection. So after a few tries the store is asked whether it still knows the upload.
+const (
+	sendRounds   = 3
+	sendAttempts = 2
+)
+
 // send brings one part to the store.
 func (u *Upload) send(ctx context.Context, part int, data []byte, sum uint64) (storedPart, error) {
 	u.mu.Lock()
 	id := u.rec.UploadID
 	u.mu.Unlock()
+	op := fmt.Sprintf("store part %d of", part)
+	for round := 1; ; round++ {
+		p, err := u.sendOnce(ctx, id, part, data)
+		if err == nil {
+			p.crc, p.hasCRC = sum, true
+			return p, nil
+		}
+		err = u.s.fail(ctx, op, u.key, err)
+		if errors.Is(err, ErrNotFound) { // some stores call a lost upload a lost key
+			return storedPart{}, fmt.Errorf("%s %s: %w", op, u.key, ErrUploadGone)
+		}
+		var unreachable *UnreachableError
+		if !errors.As(err, &unreachable) || unreachable.Full {
+			return storedPart{}, err
+		}
+		if _, look := u.s.listParts(ctx, u.key, id); errors.Is(look, ErrUploadGone) || errors.Is(look, ErrNotFound) {
+			return storedPart{}, fmt.Errorf("%s %s: %w", op, u.key, ErrUploadGone)
+		}
+		if round == sendRounds {
+			return storedPart{}, err
+		}
+	}
+}
+
+func (u *Upload) sendOnce(ctx context.Context, id string, part int, data []byte) (storedPart, error) {
 	in := &s3.UploadPartInput{
 		Bucket: &u.s.loc.bucket, Key: &u.key, UploadId: &id, PartNumber: aws.Int32(int32(part)), //nolint:gosec // at most 10,000
 		Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data))),
 	}
 	in.ChecksumCRC64NVME, in.ContentMD5 = u.s.protect(data)
-	out, err := u.s.client.UploadPart(ctx, in, u.s.unsigned)
+	out, err := u.s.client.UploadPart(ctx, in, u.s.unsigned, func(o *s3.Options) { o.RetryMaxAttempts = sendAttempts })
 	if err != nil {
-		err = u.s.fail(ctx, fmt.Sprintf("store part %d of", part), u.key, err)
-		if errors.Is(err, ErrNotFound) { // some stores call a lost upload a lost key
-			err = fmt.Errorf("store part %d of %s: %w", part, u.key, ErrUploadGone)
-		}
 		return storedPart{}, err
 	}
-	return storedPart{size: int64(len(data)), etag: aws.ToString(out.ETag), crc: sum, hasCRC: true}, nil
+	return storedPart{size: int64(len(data)), etag: aws.ToString(out.ETag)}, nil
 }
 
 // arrived notes a stored part and says whether the record has something new to tell: a hash that covers more stored

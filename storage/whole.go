@@ -50,8 +50,9 @@ func (u *Upload) settleWhole(ctx context.Context, o Object, data []byte, failed 
 	if err == nil && f.Size == o.Size && f.SHA256 == o.SHA256 {
 		return f.ETag, nil
 	}
+	// A refusal may also show as a cut connection: a store that answers before it has read the body hangs up on us.
 	k := sortFault(failed).kind
-	if err != nil || k != kindCondition && k != kindRace {
+	if err != nil || k != kindCondition && k != kindRace && k != kindUnreachable {
 		return "", u.s.fail(ctx, "store", u.key, failed)
 	}
 	if err := u.s.refuseSealed(ctx, u.k, u.spec.Name); err != nil {

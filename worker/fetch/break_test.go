@@ -146,6 +146,8 @@ func TestALyingAnswerIsAskedAgainAndNeverBelieved(t *testing.T) {
 	}
 	for name, trick := range map[string]trick{
 		"other start":          lie(206, "bytes 11-20/1000", "Content-Length: 10"),
+		"starts later":         lie(206, "bytes 12-19/1000", "Content-Length: 8"),
+		"starts earlier":       lie(206, "bytes 5-19/1000", "Content-Length: 15"),
 		"reaches further":      lie(206, "bytes 10-29/1000", "Content-Length: 20"),
 		"other length":         lie(206, "bytes 10-19/1000", "Content-Length: 9"),
 		"no Content-Range":     lie(206, ""),
@@ -164,7 +166,7 @@ func TestALyingAnswerIsAskedAgainAndNeverBelieved(t *testing.T) {
 		"not modified":         lie(304, ""),
 		"whole file":           nil,
 		"web page":             lie(200, "", "Content-Length: 20", "Content-Type: text/html; charset=utf-8"),
-		"web page, other tag":  lie(200, "", "Content-Length: 20", "Content-Type: TEXT/HTML", `ETag: "v2"`),
+		"web page, other tag":  answers("HTTP/1.1 200 X\nContent-Type: TEXT/HTML\nETag: \"v2\""),
 		"no HTTP at all":       func(w http.ResponseWriter, _ *http.Request) bool { raw(w, "ICY 200 OK", nil); return true },
 		"overlong head":        lie(206, strings.Repeat("x", 300<<10)),
 	} {
@@ -196,6 +198,18 @@ func TestAPackedFirstAnswerIsNotAFile(t *testing.T) {
 	b := setup(t, 10)
 	b.playAlways(answers("HTTP/1.1 200 OK\nContent-Encoding: gzip"))
 	if err := b.openError(fetch.Options{}); !isGiveUp(err) || !strings.Contains(err.Error(), "gzip") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnAnswerWhoseEndCannotBeToldFromACutIsNotAFile(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 10)
+	b.playAlways(func(w http.ResponseWriter, _ *http.Request) bool {
+		raw(w, "HTTP/1.1 200 OK\nConnection: close", []byte("half a fi"))
+		return true
+	})
+	if err := b.openError(fetch.Options{}); !isGiveUp(err) || !strings.Contains(err.Error(), "marked end") {
 		t.Errorf("got %v", err)
 	}
 }

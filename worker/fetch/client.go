@@ -120,6 +120,7 @@ func (c *Client) send(ctx context.Context, q question, to target) (*answer, erro
 	if to.url.Scheme == "http" {
 		transport = c.plain
 	}
+	w.start()
 	resp, err := transport.RoundTrip(c.request(own, q, to))
 	w.stop()
 	if err != nil {

@@ -149,46 +149,6 @@ func TestOneRefreshServesAllRanges(t *testing.T) {
 	b.wantRefreshed("forbidden")
 }
 
-func TestARangeThatIsCancelledWhileItRefreshesDoesNotHarmTheOthers(t *testing.T) {
-	t.Parallel()
-	b := setup(t, size)
-	f := b.open(fetch.Options{Length: 1})
-	b.playAlways(onlyLink(2, 403))
-	entered, otherDenied := make(chan struct{}), make(chan struct{})
-	b.refresh.fail = func(ctx context.Context, n int) error {
-		if n > 1 {
-			return nil
-		}
-		close(entered)
-		<-ctx.Done()
-		return context.Cause(ctx)
-	}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	var g errgroup.Group
-	g.Go(func() error {
-		r, err := f.Range(ctx, 10, 10)
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, errStop) {
-			return fmt.Errorf("the cancelled one got %v", err)
-		}
-		return nil
-	})
-	<-entered
-	b.play(func(w http.ResponseWriter, r *http.Request) bool {
-		defer close(otherDenied)
-		return status(403)(w, r)
-	})
-	g.Go(func() error { _, err := b.read(f, 20, 10); return err })
-	<-otherDenied
-	cancel(errStop)
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestTheErrorOfRefreshEndsTheRead(t *testing.T) {
 	t.Parallel()
 	b := setup(t, size)

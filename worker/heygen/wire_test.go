@@ -229,3 +229,44 @@ func TestWrongSettingsNameThemselves(t *testing.T) {
 		}
 	}
 }
+
+// endless is a body without an end. It counts what was read of it.
+type endless struct {
+	head string
+	read int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	n := copy(p, e.head)
+	e.head = e.head[n:]
+	for i := n; i < len(p); i++ {
+		p[i] = ' '
+	}
+	e.read += len(p)
+	return len(p), nil
+}
+
+func (e *endless) Close() error { return nil }
+
+type bodyOf struct{ io.ReadCloser }
+
+func (b bodyOf) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: b.ReadCloser, Request: r}, nil
+}
+
+// TestAnEndlessAnswerIsCutOff: what was read so far would pass for a video; nobody knows what the rest would say.
+func TestAnEndlessAnswerIsCutOff(t *testing.T) {
+	t.Parallel()
+	body := &endless{head: v3Video(id, "").body}
+	c, err := heygen.New(heygen.Config{Version: "v3", HTTP: &http.Client{Transport: bodyOf{body}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Video(t.Context(), id)
+	if e := asError(t, err); e.Kind != heygen.Unintelligible || !strings.Contains(e.Message, "8 MiB") {
+		t.Errorf("got %v, want an answer that is too long", err)
+	}
+	if body.read > 9<<20 {
+		t.Errorf("read %d bytes of it", body.read)
+	}
+}

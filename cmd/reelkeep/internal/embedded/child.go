@@ -75,7 +75,7 @@ func serve(ctx context.Context, cfg start, stdout, stderr io.Writer) error {
 	} else if err != nil {
 		return err
 	}
-	defer lock.Close() //nolint:errcheck // nothing was written; closing gives the lock back
+	defer lock.Close() // gives the lock back
 
 	var store meta.MetadataStorer = meta.XattrMeta{}
 	if cfg.SideCar != "" {

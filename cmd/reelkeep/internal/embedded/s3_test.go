@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -132,19 +131,26 @@ func TestSecondReelkeepOnAFolderIsRefused(t *testing.T) {
 	mustPut(t, newClient(t, public(first)), "vid_1/video.mp4", "the first one is not disturbed")
 }
 
+// ear is where a log goes whose reader waits for one text.
+type ear struct {
+	text   string
+	signal chan struct{}
+}
+
+func (e ear) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), e.text) {
+		select {
+		case e.signal <- struct{}{}:
+		default:
+		}
+	}
+	return len(line), nil
+}
+
 // heard is a log that signals when the child says text.
 func heard(text string) (*slog.Logger, <-chan struct{}) {
-	signal := make(chan struct{}, 1)
-	options := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Value.String() == text {
-			select {
-			case signal <- struct{}{}:
-			default:
-			}
-		}
-		return a
-	}}
-	return slog.New(slog.NewJSONHandler(io.Discard, options)), signal
+	e := ear{text, make(chan struct{}, 1)}
+	return slog.New(slog.NewTextHandler(e, &slog.HandlerOptions{Level: slog.LevelDebug})), e.signal
 }
 
 func TestNextReelkeepWaitsForTheLastOneToLeave(t *testing.T) {
