@@ -134,6 +134,29 @@ func mustAdd(t *testing.T, err error) {
 	}
 }
 
+// A worker lives for weeks under one context. What a request leaves behind in it would pile up.
+func TestARequestLeavesNothingInTheCallersContext(t *testing.T) {
+	t.Parallel()
+	for operation, open := range map[string]bool{"PutObject": false, "GetObject": true} {
+		stack := middleware.NewStack(operation, smithyhttp.NewStackRequest)
+		mustAdd(t, stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("Retry", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			return next.HandleFinalize(ctx, in)
+		}), middleware.After))
+		mustAdd(t, storage.AddAttemptDeadline(stack))
+		var attempt context.Context
+		h := middleware.DecorateHandler(middleware.HandlerFunc(func(ctx context.Context, _ any) (any, middleware.Metadata, error) {
+			attempt = ctx
+			return nil, middleware.Metadata{}, nil
+		}), stack)
+		if _, _, err := h.Handle(middleware.WithOperationName(t.Context(), operation), struct{}{}); err != nil {
+			t.Fatal(err)
+		}
+		if (attempt.Err() == nil) != open {
+			t.Errorf("%s: context of the attempt is %v afterwards", operation, attempt.Err())
+		}
+	}
+}
+
 func TestALargePartHasMoreTime(t *testing.T) {
 	t.Parallel()
 	req, _ := smithyhttp.NewStackRequest().(*smithyhttp.Request)

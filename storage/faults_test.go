@@ -176,6 +176,35 @@ func TestARecordThatCannotBeWrittenCostsOnlyAReadBack(t *testing.T) {
 	}
 }
 
+// MinIO hangs up while we are still sending when it does not know the upload any more.
+func TestACutConnectionToAnEndedUploadIsRecognised(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(10, 2*part)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	put(t, u, 1, data)
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "partNumber=2"), DropReply: true})
+	if err := u.KillUpload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Put(t.Context(), 2, data[part:]); !errors.Is(err, storage.ErrUploadGone) {
+		t.Errorf("Put = %v, want ErrUploadGone", err)
+	}
+}
+
+func TestOtherBytesOfASmallAssetAreReplacedThoughTheRefusalGotLost(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	old, data := storagetest.Bytes(11, 1000), storagetest.Bytes(12, 1000)
+	put(t, begin(t, s, storagetest.Spec("gif", "preview.gif", old)), 1, old)
+	p.Break(storagetest.Rule{Match: func(r *http.Request) bool {
+		return r.Method == http.MethodPut && r.Header.Get("If-None-Match") != ""
+	}, DropReply: true})
+	u := begin(t, s, storagetest.Spec("gif", "preview.gif", data))
+	put(t, u, 1, data)
+	finish(t, u, data)
+}
+
 func TestReadGoesOnAfterABrokenConnection(t *testing.T) {
 	t.Parallel()
 	s, p := broken(t)

@@ -31,14 +31,14 @@ func addAttemptDeadline(stack *middleware.Stack) error {
 	limit := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 		middleware.FinalizeOutput, middleware.Metadata, error,
 	) {
-		wait := attemptLimit(middleware.GetOperationName(ctx), in.Request)
+		operation := middleware.GetOperationName(ctx)
+		wait := attemptLimit(operation, in.Request)
 		attempt, cancel := context.WithCancelCause(ctx)
 		timer := time.AfterFunc(wait, func() { cancel(&slowError{wait}) })
 		out, meta, err := next.HandleFinalize(attempt, in)
 		timer.Stop()
-		if err == nil {
-			// Not cancelled: a GET's body is read under this context. It ends with the caller's.
-			return out, meta, nil
+		if err == nil && operation == "GetObject" {
+			return out, meta, nil // the body is still to be read under this context; it ends with the caller's
 		}
 		if slow, ok := context.Cause(attempt).(*slowError); ok && ctx.Err() == nil {
 			err = slow

@@ -82,9 +82,10 @@ func meta(m map[string]string, name string) string {
 
 // read returns a small object whole. A larger one is not what it claims to be.
 func (s *Store) read(ctx context.Context, key string, limit int64) ([]byte, string, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	// fail gets the caller's context: a silent body that we cut ourselves is not the caller's wish.
+	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.loc.bucket, Key: &key})
+	out, err := s.client.GetObject(reading, &s3.GetObjectInput{Bucket: &s.loc.bucket, Key: &key})
 	if err != nil {
 		return nil, "", s.fail(ctx, "read", key, err)
 	}
@@ -107,6 +108,7 @@ type putOptions struct {
 	meta        map[string]string
 	ifAbsent    bool
 	ifMatch     string
+	attempts    int // 0: the usual number
 }
 
 // put writes one object in one request, protected by the checksum the store was found to check.
@@ -124,7 +126,7 @@ func (s *Store) put(ctx context.Context, key string, data []byte, o putOptions) 
 		in.IfMatch = &o.ifMatch
 	}
 	in.ChecksumCRC64NVME, in.ContentMD5 = s.protect(data)
-	out, err := s.client.PutObject(ctx, in, s.unsigned)
+	out, err := s.client.PutObject(ctx, in, s.unsigned, func(so *s3.Options) { so.RetryMaxAttempts = o.attempts })
 	if err != nil {
 		return "", err
 	}

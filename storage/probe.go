@@ -101,7 +101,9 @@ func (p *prober) basics(ctx context.Context) error {
 	if err != nil {
 		return p.s.fail(ctx, "write to", p.s.loc.String(), err)
 	}
-	out, err := p.s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &p.s.loc.bucket, Key: &key, Range: aws.String("bytes=9-13")}, fewer)
+	reading, cancel := context.WithTimeout(ctx, answerWait)
+	defer cancel()
+	out, err := p.s.client.GetObject(reading, &s3.GetObjectInput{Bucket: &p.s.loc.bucket, Key: &key, Range: aws.String("bytes=9-13")}, fewer)
 	if err != nil {
 		return p.s.fail(ctx, "read from", p.s.loc.String(), err)
 	}

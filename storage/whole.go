@@ -9,6 +9,9 @@ import (
 	"github.com/minio/crc64nvme"
 )
 
+// wholeAttempts is small because a cut connection may be a refusal that got lost; we look then.
+const wholeAttempts = 3
+
 // putWhole stores an asset of one part. It is created only if nothing is there. What is there may be our own (a lost
 // reply), the same file from an earlier worker, or a leftover of other bytes that no manifest vouches for.
 func (u *Upload) putWhole(ctx context.Context, data []byte) error {
@@ -22,6 +25,7 @@ func (u *Upload) putWhole(ctx context.Context, data []byte) error {
 		ContentType: u.spec.ContentType,
 	}
 	how := putOptions{contentType: o.ContentType, meta: u.wholeMetadata(o), ifAbsent: caps.PutIfAbsent}
+	how.attempts = wholeAttempts
 	if !caps.PutIfAbsent {
 		if err := u.s.refuseSealed(ctx, u.k, u.spec.Name); err != nil {
 			return err

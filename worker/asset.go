@@ -179,7 +179,13 @@ func (t *assetTransfer) verify(ctx context.Context, r io.ReaderAt, size int64) e
 	if t.asset == heygen.AssetVideo || t.asset == heygen.AssetCaptionedVideo {
 		duration = t.hv.Duration
 	}
-	return media.Verify(ctx, string(t.asset), r, size, duration)
+	err := media.Verify(ctx, string(t.asset), r, size, duration)
+	var odd *media.DurationError
+	if errors.As(err, &odd) {
+		t.cfg.Log.Warn("the video is whole, but its length is not the one HeyGen tells; it is kept", "video_id", t.v.ID, "asset", t.asset, "err", err)
+		return nil
+	}
+	return err
 }
 
 func sniff(asset heygen.Asset, head []byte, file *fetch.File) (media.Type, error) {

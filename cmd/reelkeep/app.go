@@ -25,15 +25,32 @@ type shelf struct {
 	server *embedded.S3
 }
 
-// openShelf opens the store and makes sure that it answers: wrong credentials are said before any work begins.
+// openShelf opens the store for a command that only reads: nothing is written to it, not even to try it out.
 func openShelf(ctx context.Context, cfg config.Config, log *slog.Logger) (*shelf, error) {
+	return startShelf(ctx, cfg, embedded.S3Options{Dir: cfg.StoreFolder, ReadOnly: true, Log: log}, log)
+}
+
+// openShelfToWrite opens the store and makes sure that it takes what we want to give it: wrong credentials are said
+// before any work begins.
+func openShelfToWrite(ctx context.Context, cfg config.Config, log *slog.Logger) (*shelf, error) {
+	s, err := startShelf(ctx, cfg, embedded.S3Options{Dir: cfg.StoreFolder, Log: log}, log)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Check(ctx); err != nil {
+		return nil, errors.Join(withCode(exitDependency, err), s.Close())
+	}
+	return s, nil
+}
+
+func startShelf(ctx context.Context, cfg config.Config, folder embedded.S3Options, log *slog.Logger) (*shelf, error) {
 	s := &shelf{folder: cfg.StoreFolder}
 	sc := storage.Config{
 		URL: cfg.Store, PartSize: cfg.PartSize, Checksum: cfg.Checksum, PublicURL: cfg.S3PublicURL, Log: log,
 	}
 	if s.folder != "" {
 		var err error
-		if s.server, err = embedded.StartS3(ctx, embedded.S3Options{Dir: s.folder, Log: log}); err != nil {
+		if s.server, err = embedded.StartS3(ctx, folder); err != nil {
 			return nil, withCode(exitDependency, err)
 		}
 		sc.URL, sc.Endpoint, sc.Region = "s3://"+s.server.Bucket, s.server.Endpoint, s.server.Region
@@ -42,9 +59,6 @@ func openShelf(ctx context.Context, cfg config.Config, log *slog.Logger) (*shelf
 	var err error
 	if s.Store, err = storage.Open(ctx, sc); err != nil {
 		return nil, errors.Join(withCode(exitUsage, err), s.Close())
-	}
-	if _, err := s.Check(ctx); err != nil {
-		return nil, errors.Join(withCode(exitDependency, err), s.Close())
 	}
 	return s, nil
 }
@@ -94,7 +108,7 @@ func newParts(ctx context.Context, cfg config.Config, obs worker.Observer, log *
 	}); err != nil {
 		return nil, withCode(exitUsage, err)
 	}
-	if p.shelf, err = openShelf(ctx, cfg, log); err != nil {
+	if p.shelf, err = openShelfToWrite(ctx, cfg, log); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	p.archiver, err = worker.NewArchiver(

@@ -13,37 +13,23 @@ import (
 	"github.com/reelkeep/reelkeep/worker/heygen"
 )
 
-// listTries is how often a listing of the account is begun before the run ends with HeyGen's answer.
-const listTries = 5
-
-// list asks HeyGen for all videos and takes those that can be archived.
+// list asks HeyGen for all videos and takes those that can be archived. One entry that cannot be read does not
+// stop the others.
 func (r *archiveRun) list(ctx context.Context, api *heygen.Client) error {
-	for try := 1; ; try++ {
-		err := r.listOnce(ctx, api)
-		var he *heygen.Error
-		if err == nil || try == listTries || !errors.As(err, &he) || (he.Kind != heygen.Throttled && he.Kind != heygen.Down) {
-			return err
-		}
-		wait := max(he.Wait, time.Second<<try)
-		r.con.sayf("%v; listing again in %s", he, wait)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-func (r *archiveRun) listOnce(ctx context.Context, api *heygen.Client) error {
 	var opt heygen.ListOptions
 	if r.since > 0 {
 		opt.Since = time.Now().Add(-r.since)
 	}
-	r.ids, r.tally = nil, tally{}
 	seen := map[string]bool{}
 	for hv, err := range api.Videos(ctx, opt) {
+		var item *heygen.ItemError
+		if errors.As(err, &item) {
+			r.con.sayf("%v", err)
+			r.tally.undone++
+			continue
+		}
 		if err != nil {
-			return fmt.Errorf("list the videos of the account: %w", err)
+			return err
 		}
 		if seen[hv.ID] || !heygen.ValidID(hv.ID) {
 			continue

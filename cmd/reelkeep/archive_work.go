@@ -44,7 +44,10 @@ func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *
 	server, err := queue.NewServer(rdb, queue.ServerConfig{
 		Concurrency: r.cfg.Concurrency, StatusConcurrency: r.cfg.Concurrency, Poll: foregroundPoll,
 		BackoffBase: foregroundBackoffBase, BackoffCap: foregroundBackoffCap, Log: newQueueLog(r.cfg.LogLevel, newLog(r.cfg, stderrOf{r.con})), Name: "archive",
-		OnSettle: func(s queue.Status) { done <- s },
+		OnSettle: func(s queue.Status) {
+			screen.settled(s.VideoID)
+			done <- s
+		},
 	}, handler)
 	if err != nil {
 		return fmt.Errorf("start the private queue: %w", err)
@@ -93,6 +96,8 @@ func (r *archiveRun) settle(s queue.Status) error {
 	report := reportOfStatus(s)
 	named := !r.all
 	switch {
+	case s.State == queue.StateArchived && s.SealedAt != nil && s.SealedAt.Before(r.started):
+		r.tally.already++
 	case s.State == queue.StateArchived:
 		r.tally.archived++
 		r.tally.bytes += s.Bytes

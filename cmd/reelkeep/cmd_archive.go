@@ -55,8 +55,9 @@ type archiveRun struct {
 	again  bool
 	json   bool
 
-	hints map[string]worker.Video // what the list said
-	tally tally
+	started time.Time
+	hints   map[string]worker.Video // what the list said
+	tally   tally
 }
 
 // tally counts what became of the videos of a run.
@@ -127,6 +128,7 @@ func invalidID(id string) error {
 func (r *archiveRun) do(ctx context.Context) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	r.started = time.Now()
 	log := newLog(r.cfg, stderrOf{r.con})
 	screen := newScreen(r.con)
 	defer screen.close()

@@ -74,7 +74,8 @@ func printLink(ctx context.Context, con *console, s *shelf, k storage.VideoKey, 
 }
 
 func printAssetLink(ctx context.Context, con *console, s *shelf, asset storage.Asset, k storage.VideoKey, want linkRequest) error {
-	link, expires := "", (*time.Time)(nil)
+	var link string
+	var expires *time.Time
 	if s.folder != "" {
 		link = s.file(k, asset.Key)
 	} else {

@@ -25,7 +25,12 @@ type bench struct {
 
 	mu        sync.Mutex
 	awaySince time.Time
+	answered  bool // HeyGen or the store has answered at least once
 }
+
+// firstPatience is how long a dependency may be away that has never answered: that is a wrong address more often
+// than an outage.
+const firstPatience = 20 * time.Second
 
 // reasonNotCompleted settles a video in the private queue of a foreground run that does not wait for renders.
 const reasonNotCompleted = "not_completed"
@@ -86,8 +91,6 @@ func (b *bench) judge(v worker.Video, out queue.Outcome, err error) (queue.Outco
 		b.alarm(err)
 	case errors.As(err, &outage):
 		b.away(outage)
-	case err == nil:
-		b.reached()
 	default:
 		b.reached()
 	}
@@ -111,7 +114,7 @@ func (b *bench) reached() {
 	if !b.awaySince.IsZero() {
 		b.notice("back in reach; going on")
 	}
-	b.awaySince = time.Time{}
+	b.awaySince, b.answered = time.Time{}, true
 }
 
 func (b *bench) away(outage *worker.OutageError) {
@@ -121,7 +124,11 @@ func (b *bench) away(outage *worker.OutageError) {
 		b.awaySince = time.Now()
 		b.notice(outage.Error() + "; trying again until it answers")
 	}
-	if b.patience > 0 && time.Since(b.awaySince) > b.patience {
+	patience := b.patience
+	if !b.answered {
+		patience = min(patience, firstPatience)
+	}
+	if b.patience > 0 && time.Since(b.awaySince) >= patience {
 		b.alarm(outage)
 	}
 }

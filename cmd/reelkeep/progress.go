@@ -130,8 +130,8 @@ func (s *screen) partial(v worker.Video, missing []string, until time.Time) {
 	}
 }
 
-// settledLate hears that a video no longer waits.
-func (s *screen) settledLate(id string) {
+// settled hears that a video no longer waits.
+func (s *screen) settled(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.late, id)

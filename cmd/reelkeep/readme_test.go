@@ -25,7 +25,7 @@ func TestEveryCommandOfTheREADMERuns(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = sim.Close() })
 	for _, v := range heygensim.Sample() {
-		v.CreatedAt = longAgo()
+		v.CreatedAt, v.RenderFor = longAgo(), 0
 		sim.Add(v)
 	}
 	id := heygensim.Sample()[0].ID

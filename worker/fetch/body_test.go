@@ -113,3 +113,26 @@ func TestAMissingEndMarkerIsNoHarmWhenAllBytesAreThere(t *testing.T) {
 		t.Error("a cut behind the last byte is not a byte")
 	}
 }
+
+func TestAnAnswerOutlivesTheContextItWasAskedUnder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		b := slowBody(ctx, time.Minute, time.Second)
+		defer b.Close()
+		b.release()
+		cancel()
+		synctest.Wait()
+		if n, err := b.Read(make([]byte, 1)); n != 1 || err != nil {
+			t.Errorf("Read: %d, %v", n, err)
+		}
+		stop := errors.New("stop")
+		ctx, stopNow := context.WithCancelCause(t.Context())
+		b.bind(ctx)
+		stopNow(stop)
+		synctest.Wait()
+		if n, err := b.Read(make([]byte, 1)); n != 0 || err == nil {
+			t.Errorf("Read under a context that has ended: %d, %v", n, err)
+		}
+	})
+}

@@ -152,6 +152,7 @@ func TestALyingAnswerIsAskedAgainAndNeverBelieved(t *testing.T) {
 		"other length":         lie(206, "bytes 10-19/1000", "Content-Length: 9"),
 		"no Content-Range":     lie(206, ""),
 		"nonsense":             lie(206, "bytes ten-20/1000"),
+		"echoes the link":      lie(206, "bytes https://h/p?Signature=TOPSECRET"),
 		"only a total":         lie(206, "bytes */1000"),
 		"two of them":          lie(206, "bytes 10-19/1000", "Content-Range: bytes 0-9/1000"),
 		"other total":          lie(206, "bytes 10-19/999", "Content-Length: 10"),

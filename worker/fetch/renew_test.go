@@ -58,6 +58,7 @@ func TestAFailedRefreshIsSharedAndNotRepeatedByThoseWhoWaited(t *testing.T) {
 		if err := sleep(t.Context(), 2*time.Second); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // passing time alone does not order memory
 		for _, err := range errs {
 			if !errors.Is(err, down) {
 				t.Errorf("got %v", err)

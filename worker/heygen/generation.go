@@ -39,7 +39,7 @@ func (m *memory) prove(generation string) bool {
 
 func (c *Client) remember(ctx context.Context, generation string) {
 	if c.memory.prove(generation) {
-		c.cfg.Log.InfoContext(ctx, "heygen generation found", "api", generation)
+		c.cfg.Log.DebugContext(ctx, "heygen generation found", "api", generation)
 	}
 }
 

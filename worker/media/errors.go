@@ -32,6 +32,23 @@ func (e *DamagedError) Hint() string {
 	return "fetch it again; if it stays the same, HeyGen's own file is damaged: open the video in HeyGen, and render it again if it doesn't play there"
 }
 
+// DurationError says that a whole and sound video plays longer or shorter than HeyGen says. It may be HeyGen's number
+// that is wrong, so the caller decides.
+type DurationError struct {
+	Asset       string
+	Plays, Says float64 // seconds
+}
+
+// Error tells both.
+func (e *DurationError) Error() string {
+	return fmt.Sprintf("%s plays %.1f s where HeyGen says %.1f s", e.Asset, e.Plays, e.Says)
+}
+
+// Hint says what a person can do.
+func (e *DurationError) Hint() string {
+	return "watch it; if it is not the right video, compare it with the one in HeyGen"
+}
+
 func wanted(asset string) string {
 	switch asset {
 	case "video", "captioned_video":

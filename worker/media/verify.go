@@ -19,7 +19,7 @@ const (
 // Verify looks whether an asset of the given size is whole, by its structure. duration is what the API says
 // in seconds, 0 for unknown; a video that plays much longer or shorter is not the one that was asked for.
 //
-// It returns nil, a *WrongTypeError or a *DamagedError for the file's fault, or the error of r or ctx. Reads
+// It returns nil, a *WrongTypeError, a *DamagedError or, if nothing else is wrong, a *DurationError for the file's fault, or the error of r or ctx. Reads
 // are few and small; see the package comment.
 func Verify(ctx context.Context, asset string, r io.ReaderAt, size int64, duration float64) error {
 	if formats(asset) == nil {
@@ -114,7 +114,7 @@ func (f *file) plays(got, want float64) error {
 		return nil
 	}
 	if math.Abs(got-want) > max(2, want/5) {
-		return f.damaged("it plays %.1f s where HeyGen says %.1f s", got, want)
+		return &DurationError{Asset: f.asset, Plays: got, Says: want}
 	}
 	return nil
 }

@@ -67,15 +67,27 @@ func runChild(stdin io.Reader, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// serve locks the folder and runs the gateway until ctx ends.
-func serve(ctx context.Context, cfg start, stdout, stderr io.Writer) error {
+// lock takes the folder for this process. Whoever only looks needs no lock: what is sealed does not change.
+func (cfg start) lock(ctx context.Context, stderr io.Writer) (release func(), err error) {
+	if cfg.ReadOnly {
+		return func() {}, nil
+	}
 	lock, err := lockFolder(ctx, cfg.Folder, cfg.LockWait, func() { fmt.Fprintln(stderr, waitingForLock) })
 	if errors.Is(err, errNoLocks) {
 		fmt.Fprintln(stderr, "the folder's file system has no locks: see to it that only one reelkeep uses it")
 	} else if err != nil {
+		return nil, err
+	}
+	return func() { _ = lock.Close() }, nil // gives the lock back
+}
+
+// serve locks the folder and runs the gateway until ctx ends.
+func serve(ctx context.Context, cfg start, stdout, stderr io.Writer) error {
+	release, err := cfg.lock(ctx, stderr)
+	if err != nil {
 		return err
 	}
-	defer lock.Close() // gives the lock back
+	defer release()
 
 	var store meta.MetadataStorer = meta.XattrMeta{}
 	if cfg.SideCar != "" {
@@ -119,6 +131,7 @@ func listen(ctx context.Context, cfg start, store meta.MetadataStorer, stdout io
 		MultipartMaxParts: 10_000,
 		KeepAlive:         true,
 		Quiet:             true,
+		Readonly:          cfg.ReadOnly,
 		S3Options: []s3api.Option{s3api.WithOnListen(func() {
 			// A parent that can't read this is gone, and then standard input has ended as well.
 			_ = writeReady(stdout, ready{Endpoint: "http://" + addr})

@@ -62,11 +62,14 @@ type place struct {
 
 // prepare makes the folder and the private directories, and proves that a file can be written.
 func prepare(opts S3Options) (place, error) {
+	if err := mustExist(opts); err != nil {
+		return place{}, err
+	}
 	folder, err := makeFolder(opts.Dir)
 	if err != nil {
 		return place{}, err
 	}
-	hasAttributes, err := probe(folder)
+	hasAttributes, err := hasAttributes(folder, opts)
 	if err != nil {
 		return place{}, notWritable(folder, err)
 	}
@@ -97,6 +100,29 @@ func prepare(opts S3Options) (place, error) {
 		return place{}, err
 	}
 	return p, nil
+}
+
+// mustExist refuses to look into a folder that is not there.
+func mustExist(opts S3Options) error {
+	if _, err := os.Stat(opts.Dir); opts.ReadOnly && errors.Is(err, fs.ErrNotExist) {
+		return &FolderError{Folder: opts.Dir, Problem: "does not exist: nothing is archived there", Err: err,
+			hint: "run reelkeep archive first, or name the archive's folder in REELKEEP_STORE"}
+	}
+	return nil
+}
+
+// hasAttributes says where the attributes of the folder's files are. Whoever only looks may not try with a file: a place
+// for them in the state directory shows that the folder was written without extended attributes.
+func hasAttributes(folder string, opts S3Options) (bool, error) {
+	if !opts.ReadOnly {
+		return probe(folder)
+	}
+	state, err := statePath(folder, opts.StateDir)
+	if err != nil {
+		return true, nil
+	}
+	_, err = os.Stat(filepath.Join(state, "attributes"))
+	return errors.Is(err, fs.ErrNotExist), nil
 }
 
 // makeFolder creates dir with its parents and returns its one true path: an archive reached through a symbolic link

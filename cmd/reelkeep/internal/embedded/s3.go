@@ -29,6 +29,7 @@ const (
 type S3Options struct {
 	Dir      string        // the person's folder; made if it isn't there
 	StateDir string        // private files; default: reelkeep in the user's cache directory
+	ReadOnly bool          // only look: the folder must be there, nothing is written to it, and another reelkeep may be at work in it
 	LockWait time.Duration // how long to wait for another reelkeep to leave the folder; default 5 s
 	Log      *slog.Logger  // what the gateway says; nil = nobody listens
 
@@ -98,7 +99,7 @@ func (s *S3) launch(opts S3Options) (<-chan ready, error) {
 	}
 	orders, err := json.Marshal(start{
 		Root: s.place.root, Folder: s.place.folder, SideCar: s.place.sideCar, Bucket: s.Bucket, Region: s.Region,
-		AccessKey: s.AccessKey, SecretKey: s.SecretKey, LockWait: opts.LockWait,
+		AccessKey: s.AccessKey, SecretKey: s.SecretKey, LockWait: opts.LockWait, ReadOnly: opts.ReadOnly,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded S3: %w", err)

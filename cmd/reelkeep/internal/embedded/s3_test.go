@@ -312,3 +312,25 @@ func TestChildStartedByHandSaysSo(t *testing.T) {
 		}
 	}
 }
+
+func TestAFolderCanBeReadWhileAnotherReelkeepWorksInIt(t *testing.T) {
+	t.Parallel()
+	dir, state := filepath.Join(t.TempDir(), "archive"), t.TempDir()
+	look := S3Options{Dir: dir, StateDir: state, ReadOnly: true}
+	var missing *FolderError
+	if _, err := StartS3(t.Context(), look); !errors.As(err, &missing) || !strings.Contains(err.Error(), "does not exist") {
+		t.Fatalf("a folder that is not there: %v", err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("looking made the folder")
+	}
+	writer := newClient(t, public(startS3(t, S3Options{Dir: dir, StateDir: state})))
+	mustPut(t, writer, "vid/video.mp4", "bytes")
+	reader := newClient(t, public(startS3(t, look)))
+	if got := reader.get(t, "vid/video.mp4"); got.Body != "bytes" {
+		t.Errorf("read %+v", got)
+	}
+	if got := reader.put(t, "vid/other.mp4", "x"); got.Code < 400 {
+		t.Errorf("a store that is only looked at took a file: %+v", got)
+	}
+}

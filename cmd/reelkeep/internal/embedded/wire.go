@@ -31,6 +31,7 @@ type start struct {
 	AccessKey string        `json:"access_key"`
 	SecretKey string        `json:"secret_key"`
 	LockWait  time.Duration `json:"lock_wait"`
+	ReadOnly  bool          `json:"read_only"`
 }
 
 // ready is the child's answer: an endpoint, or what went wrong.
