@@ -239,15 +239,22 @@ func TestEmptiedRedisCostsTimeOnly(t *testing.T) {
 
 func TestOutcomeIsKeptWhenRedisIsEmptiedJustBeforeIt(t *testing.T) {
 	onEach(t, func(b *bench) {
-		h := newBlocks()
-		s := b.serve(queue.ServerConfig{BeatEvery: time.Minute, DeadAfter: 3 * time.Minute}, h.handle)
-		b.enqueue(queue.Job{VideoID: "x"})
-		receive(b.t, "the transfer", h.started)
+		started, release := make(chan string, 2), make(chan struct{})
+		s := b.serve(queue.ServerConfig{BeatEvery: time.Minute, DeadAfter: 3 * time.Minute}, func(_ context.Context, w queue.Work, _ queue.Progress) (queue.Outcome, error) {
+			started <- w.VideoID
+			<-release
+			return queue.Outcome{State: queue.State(w.VideoID)}, nil
+		})
+		b.enqueue(queue.Job{VideoID: "archived"}, queue.Job{VideoID: "gone"})
+		receive(b.t, "a step", started)
+		receive(b.t, "a step", started)
 		b.rdb.FlushAll(b.t.Context())
-		close(h.release)
-		s.untilState("x", queue.StateArchived)
-		if st := b.status("x"); st.State != queue.StateArchived {
-			b.t.Errorf("state %s; the manifest is sealed", st.State)
+		close(release)
+		s.untilSettled(2)
+		for _, id := range []string{"archived", "gone"} {
+			if st := b.status(id); st.State != queue.State(id) {
+				b.t.Errorf("%s is %s; its worker is the only one who still knew", id, st.State)
+			}
 		}
 	})
 }
@@ -328,10 +335,12 @@ func TestWorkerOfAnotherFleetIsRefused(t *testing.T) {
 			b.t.Fatal(err)
 		}
 		var other *queue.FingerprintError
-		if err := srv.Run(b.t.Context()); !errors.As(err, &other) || other.Hint() == "" {
+		ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+		defer cancel()
+		if err := srv.Run(ctx); !errors.As(err, &other) || other.Hint() == "" {
 			b.t.Errorf("Run returned %v; want a FingerprintError with a hint", err)
 		}
-		if err := srv.Run(b.t.Context()); err == nil || errors.As(err, &other) {
+		if err := srv.Run(ctx); err == nil || errors.As(err, &other) {
 			b.t.Errorf("a second Run returned %v; want a plain refusal", err)
 		}
 	})

@@ -1,0 +1,153 @@
+package config
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func from(values map[string]string) Lookup {
+	return func(s Setting) (string, bool) {
+		v, ok := values[s.Env]
+		return v, ok
+	}
+}
+
+func TestTheDefaultsAreThoseOfTheTable(t *testing.T) {
+	t.Parallel()
+	c, err := Load(from(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.HeyGenURL != "https://api.heygen.com" || c.HeyGenVersion != "auto" || c.Concurrency != 8 || c.PartSize != 8<<20 ||
+		c.Memory != 128<<20 || c.HostStreams != 64 || c.StallTimeout != 30*time.Second || c.RenderWait != 72*time.Hour ||
+		c.LateAssetsWait != 10*time.Minute || c.LogLevel != slog.LevelInfo || c.Checksum != "auto" || c.Store != "" {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestAllBadSettingsAreNamedAtOnce(t *testing.T) {
+	t.Parallel()
+	bad := map[string]string{
+		"HEYGEN_API_URL": "api.heygen.com", "HEYGEN_API_VERSION": "v2", "REELKEEP_STORE": "gs://bucket", "REELKEEP_S3_PUBLIC_URL": "https://x/path",
+		"REELKEEP_CHECKSUM": "sha1", "REELKEEP_CONCURRENCY": "0", "REELKEEP_PART_SIZE": "1MiB", "REELKEEP_MEMORY": "lots", "REELKEEP_HOST_STREAMS": "-1",
+		"REELKEEP_STALL_TIMEOUT": "10ms", "REELKEEP_PRIVATE_SOURCES": "10.0.0.1", "REELKEEP_RENDER_WAIT": "soon", "REELKEEP_LATE_ASSETS_WAIT": "-1s",
+		"REELKEEP_LOG_FORMAT": "xml", "REELKEEP_LOG_LEVEL": "loud",
+	}
+	_, err := Load(from(bad))
+	if err == nil {
+		t.Fatal("all of it was accepted")
+	}
+	for env := range bad {
+		if !strings.Contains(err.Error(), env+":") {
+			t.Errorf("%s is not named in:\n%v", env, err)
+		}
+	}
+}
+
+func TestAMemoryOfLessThanOnePartIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := Load(from(map[string]string{"REELKEEP_MEMORY": "8MiB", "REELKEEP_PART_SIZE": "16MiB"}))
+	if err == nil || !strings.Contains(err.Error(), "REELKEEP_MEMORY") || !strings.Contains(err.Error(), "REELKEEP_PART_SIZE") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Load(from(map[string]string{"REELKEEP_MEMORY": "8MiB"})); err != nil {
+		t.Errorf("exactly one part: %v", err)
+	}
+}
+
+func TestASecretComesFromItsFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("sk_from_file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HEYGEN_API_KEY_FILE", file)
+	c, err := Load(from(nil))
+	if err != nil || c.HeyGenKey.Reveal() != "sk_from_file" {
+		t.Errorf("got %q, %v", c.HeyGenKey.Reveal(), err)
+	}
+	_, err = Load(from(map[string]string{"HEYGEN_API_KEY": "sk_also_set"}))
+	if err == nil || !strings.Contains(err.Error(), "not both") || strings.Contains(err.Error(), "sk_also_set") {
+		t.Errorf("both set: %v", err)
+	}
+	t.Setenv("HEYGEN_API_KEY_FILE", file+".missing")
+	if _, err = Load(from(nil)); err == nil || !strings.Contains(err.Error(), "HEYGEN_API_KEY_FILE") {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestNoErrorShowsASecret(t *testing.T) {
+	t.Parallel()
+	_, err := Load(from(map[string]string{"HEYGEN_API_URL": "https://user:TOPSECRET@host/?key=TOPSECRET"}))
+	if err == nil || strings.Contains(err.Error(), "TOPSECRET") {
+		t.Errorf("got %v", err)
+	}
+	for _, s := range Settings() {
+		if s.Secret && s.Flag() != "" {
+			t.Errorf("%s is a secret and has a flag", s.Env)
+		}
+	}
+}
+
+func TestAFolderIsMadeAbsoluteAndABucketIsNot(t *testing.T) {
+	t.Parallel()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(from(map[string]string{"REELKEEP_STORE": "some/folder"}))
+	if err != nil || c.StoreFolder != filepath.Join(here, "some", "folder") {
+		t.Errorf("got %q, %v", c.StoreFolder, err)
+	}
+	c, err = Load(from(map[string]string{"REELKEEP_STORE": "s3://bucket/prefix"}))
+	if err != nil || c.StoreFolder != "" || c.Store != "s3://bucket/prefix" {
+		t.Errorf("got %q %q, %v", c.Store, c.StoreFolder, err)
+	}
+	if err := c.UseStore("./archive"); err != nil || c.StoreFolder != filepath.Join(here, "archive") {
+		t.Errorf("got %q, %v", c.StoreFolder, err)
+	}
+}
+
+func TestWhatACommandNeedsIsNamed(t *testing.T) {
+	t.Parallel()
+	err := Config{}.Need("HEYGEN_API_KEY", "REELKEEP_STORE", "REELKEEP_REDIS")
+	for _, env := range []string{"HEYGEN_API_KEY", "REELKEEP_STORE", "REELKEEP_REDIS"} {
+		if err == nil || !strings.Contains(err.Error(), env) {
+			t.Errorf("%s is not named: %v", env, err)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"0": 0, "17": 17, "17B": 17, "8MiB": 8 << 20, " 8 mib ": 8 << 20, "1GB": 1e9, "1KiB": 1024, "2TiB": 2 << 40,
+	} {
+		if got, err := ParseBytes(text); err != nil || got != want {
+			t.Errorf("ParseBytes(%q) = %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "MiB", "-1MiB", "1.5MiB", "8 Mi", "99999999TiB", "1e9", "8MiB8"} {
+		if got, err := ParseBytes(text); err == nil {
+			t.Errorf("ParseBytes(%q) = %d, want an error", text, got)
+		}
+	}
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1 KiB", 1536: "1.5 KiB", 3 << 30: "3 GiB", 5 << 50: "5120 TiB"} {
+		if got := FormatBytes(n); got != want {
+			t.Errorf("FormatBytes(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func FuzzParseBytesNeverOverflows(f *testing.F) {
+	f.Add("8MiB")
+	f.Add("9223372036854775807TiB")
+	f.Fuzz(func(t *testing.T, text string) {
+		if n, err := ParseBytes(text); err == nil && n < 0 {
+			t.Errorf("ParseBytes(%q) = %d", text, n)
+		}
+	})
+}
