@@ -233,7 +233,7 @@ func insider(t *testing.T, cfg ServerConfig, h HandlerFunc) (*Server, *miniredis
 func TestWorkOutlivesAsynqsLease(t *testing.T) {
 	t.Parallel()
 	started, release, settled := make(chan struct{}), make(chan struct{}), make(chan Status, 1)
-	cfg := ServerConfig{OnSettle: func(st Status) { settled <- st }}
+	cfg := ServerConfig{OnChange: func(st Status) { settled <- st }}
 	s, _ := insider(t, cfg, func(ctx context.Context, w Work, p Progress) (Outcome, error) {
 		close(started)
 		select {

@@ -98,7 +98,14 @@ func TestHandlerThatIgnoresTheDrainLosesItsVideo(t *testing.T) {
 		})
 		b.enqueue(queue.Job{VideoID: "stubborn"})
 		receive(b.t, "the handler to start", started)
+		begun := time.Now()
 		old.drain()
+		if took := time.Since(begun); took > 4*time.Second {
+			b.t.Errorf("a grace of 1 s took %s", took)
+		}
+		if st := b.status("stubborn"); st.Working || st.Failures != 0 || st.Error != nil {
+			b.t.Errorf("the video was not handed back when the grace ended: %+v", st)
+		}
 		s := b.serve(queue.ServerConfig{}, archives)
 		s.untilState("stubborn", queue.StateArchived)
 		close(release)

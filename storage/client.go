@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -49,6 +50,13 @@ func (s *Store) loadAWS(ctx context.Context) (aws.Config, error) {
 		t.Protocols = new(http.Protocols)
 		t.Protocols.SetHTTP1(true)
 		t.ForceAttemptHTTP2 = false
+		// The SDK's transport has been set up for HTTP/2 by now. Left as it is, a server would be offered "h2" and
+		// answer in a protocol that nobody here reads.
+		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+		if t.TLSClientConfig == nil {
+			t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		t.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	})
 	var cfg aws.Config
 	if c := s.cfg.Credentials; c.AccessKey != "" {

@@ -5,9 +5,6 @@ import "fmt"
 const (
 	maxParts    = 10_000
 	maxPartSize = 5 << 30
-
-	// unknownPartSize lets a source that does not tell its length reach 625 GiB in 10,000 parts.
-	unknownPartSize = 64 * mib
 )
 
 // A Part is a range of an asset and one part of its multipart upload. Numbers start at 1.
@@ -26,7 +23,8 @@ type plan struct {
 func newPlan(total, configured int64) (plan, error) {
 	p := plan{total: total, partSize: max(configured, MinPartSize)}
 	if total < 0 {
-		p.total, p.partSize = -1, max(p.partSize, unknownPartSize)
+		// Not larger than any other: a part is a buffer in memory. 8 MiB reach 78 GiB in 10,000 parts.
+		p.total = -1
 		return p, nil
 	}
 	if total > maxParts*maxPartSize {

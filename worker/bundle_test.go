@@ -32,9 +32,9 @@ const part = 5 << 20 // the smallest that S3 allows, so that few bytes make many
 // minio serves all tests of the package; each has a bucket of its own.
 var minio *storagetest.Server
 
-func TestMain(m *testing.M) {
-	code := 1
-	defer func() { os.Exit(code) }()
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "reelkeep-minio-")
 	if err == nil {
 		defer os.RemoveAll(dir)
@@ -42,16 +42,16 @@ func TestMain(m *testing.M) {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return
+		return 1
 	}
-	defer minio.Close()
-	if code = m.Run(); code == 0 {
-		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
+	code := m.Run()
+	minio.Close()
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
+	return code
 }
 
 // bundle is one bench with a HeyGen of its own and a corner of a real MinIO of its own.

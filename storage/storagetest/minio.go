@@ -132,6 +132,12 @@ func (s *Server) Bucket(t testing.TB) string {
 	return name
 }
 
+// Holds says whether a key is in a bucket, without asking through S3.
+func (s *Server) Holds(bucket, key string) bool {
+	_, err := os.Stat(filepath.Join(s.dir, bucket, filepath.FromSlash(key)))
+	return err == nil
+}
+
 // Close kills MinIO and waits for its end.
 func (s *Server) Close() {
 	_ = s.cmd.Process.Kill()

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) *storage.Store) {
 		{"PartialBecomesArchived", testReseal},
 		{"StaleManifestCannotBeResealed", testStaleReseal},
 		{"NewGenerationKeepsTheOldManifest", testGeneration},
+		{"LeftoversAreFound", testLeftovers},
 		{"LeftoverIsReplaced", testLeftover},
 		{"SealedIsNeverOverwritten", testSealedStays},
 		{"WalkFindsEveryManifest", testWalk},
