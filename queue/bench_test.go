@@ -57,10 +57,15 @@ func single(t *testing.T, addr string) func(*queuetest.Line) redis.UniversalClie
 	}
 }
 
-// onEach runs the test on every kind of Redis.
-func onEach(t *testing.T, test func(b *bench)) {
+// onEach runs the test on miniredis and on a real Redis.
+func onEach(t *testing.T, test func(b *bench)) { on(t, backends()[:2], test) }
+
+// onAll runs it on a cluster too. A cluster takes two seconds to come up, so this is for one test of each script.
+func onAll(t *testing.T, test func(b *bench)) { on(t, backends(), test) }
+
+func on(t *testing.T, kinds []backend, test func(b *bench)) {
 	t.Parallel()
-	for _, be := range backends() {
+	for _, be := range kinds {
 		t.Run(be.name, func(t *testing.T) {
 			t.Parallel()
 			test(newBench(t, be.open(t)))

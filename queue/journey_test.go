@@ -17,7 +17,7 @@ import (
 )
 
 func TestVideoGoesFromEnqueueToArchived(t *testing.T) {
-	onEach(t, func(b *bench) {
+	onAll(t, func(b *bench) {
 		died := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 		sealed := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 		total := int64(900)
@@ -66,7 +66,7 @@ func TestVideoGoesFromEnqueueToArchived(t *testing.T) {
 }
 
 func TestManyTinyVideosPassInSeconds(t *testing.T) {
-	onEach(t, func(b *bench) {
+	onAll(t, func(b *bench) {
 		n := 100
 		if _, ok := b.rdb.(*redis.Client); ok {
 			n = 500

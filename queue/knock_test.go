@@ -68,7 +68,7 @@ func TestDuplicateWhileUnderWayDisturbsNothing(t *testing.T) {
 }
 
 func TestSettledVideoHandedInAgain(t *testing.T) {
-	onEach(t, func(b *bench) {
+	onAll(t, func(b *bench) {
 		ctx := b.t.Context()
 		s := b.serve(queue.ServerConfig{}, archives)
 		b.enqueue(queue.Job{VideoID: "v"})
@@ -181,7 +181,7 @@ func TestTenThousandJobsAreAcceptedInSeconds(t *testing.T) {
 }
 
 func TestListShowsWaitingAndSettledVideos(t *testing.T) {
-	onEach(t, func(b *bench) {
+	onAll(t, func(b *bench) {
 		ctx := b.t.Context()
 		s := b.serve(queue.ServerConfig{}, archives)
 		b.enqueue(videos("done", 700)...)
@@ -220,7 +220,7 @@ func TestListShowsWaitingAndSettledVideos(t *testing.T) {
 }
 
 func TestOverviewShowsWhatIsAtRisk(t *testing.T) {
-	onEach(t, func(b *bench) {
+	onAll(t, func(b *bench) {
 		now := time.Now()
 		b.enqueue(queue.Job{VideoID: "overdue", Deadline: now.Add(-time.Hour)}, queue.Job{VideoID: "risk", Deadline: now.Add(time.Hour)},
 			queue.Job{VideoID: "fine", Deadline: now.Add(48 * time.Hour)}, queue.Job{VideoID: "unknown"})
@@ -238,7 +238,7 @@ func TestOverviewShowsWhatIsAtRisk(t *testing.T) {
 // TestListsAgreeWhateverHappensAtOnce lets many hands pull at a few videos and then checks that every video
 // is in exactly one list, and that the counters are right.
 func TestListsAgreeWhateverHappensAtOnce(t *testing.T) {
-	onEach(t, func(b *bench) {
+	onAll(t, func(b *bench) {
 		ctx := b.t.Context()
 		s := b.serve(queue.ServerConfig{MaxFailures: 3}, func(c ctxT, w queue.Work, p queue.Progress) (queue.Outcome, error) {
 			if rand.IntN(3) == 0 {

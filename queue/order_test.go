@@ -14,7 +14,7 @@ import (
 type ctxT = context.Context
 
 func TestUrgentVideosGoFirst(t *testing.T) {
-	onEach(t, func(b *bench) {
+	onAll(t, func(b *bench) {
 		now := time.Now()
 		at := func(id string, prio queue.Priority, account string, in time.Duration) queue.Job {
 			return queue.Job{VideoID: id, Priority: prio, Account: account, Deadline: now.Add(in)}

@@ -117,7 +117,7 @@ func TestHandlerThatIgnoresTheDrainLosesItsVideo(t *testing.T) {
 }
 
 func TestKilledWorkerIsReplacedAndItsLateWordIsIgnored(t *testing.T) {
-	onEach(t, func(b *bench) {
+	onAll(t, func(b *bench) {
 		dead, alive := newBlocks(), newBlocks()
 		killed := b.serve(queue.ServerConfig{}, dead.handle)
 		b.enqueue(queue.Job{VideoID: "k", Metadata: map[string]string{"a": "b"}})
@@ -220,7 +220,7 @@ func TestAcceptedVideosSurviveKillsOfRedis(t *testing.T) {
 }
 
 func TestEmptiedRedisCostsTimeOnly(t *testing.T) {
-	onEach(t, func(b *bench) {
+	onAll(t, func(b *bench) {
 		h := newBlocks()
 		s := b.serve(queue.ServerConfig{Concurrency: 2, Fingerprint: "store-1"}, h.handle)
 		b.enqueue(queue.Job{VideoID: "e0", Metadata: map[string]string{"k": "v"}}, queue.Job{VideoID: "e1"})
@@ -267,7 +267,7 @@ func TestOutcomeIsKeptWhenRedisIsEmptiedJustBeforeIt(t *testing.T) {
 }
 
 func TestTaskThatAsynqLostIsDrivenAgainWithoutAFailure(t *testing.T) {
-	onEach(t, func(b *bench) {
+	onAll(t, func(b *bench) {
 		ctx := b.t.Context()
 		// A server that hands out but whose asynq loses everything: the tasks vanish while both slots are taken.
 		h := newBlocks()

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"time"
 )
 
 // What tests outside the package need of its inside: to plant what a dead worker, a person or another program leaves.
@@ -57,7 +56,7 @@ var (
 	SortFault      = sortFault
 	Plain          = plain
 	NewRetryer     = newRetryer
-	ReadStall      = time.Duration(readStall)
+	ReadStall      = readStall
 	KindRefused    = kindRefused
 	KindFull       = kindFull
 	KindUnreach    = kindUnreachable

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,7 +41,7 @@ func addAttemptDeadline(stack *middleware.Stack) error {
 		if err == nil && operation == "GetObject" {
 			return out, meta, nil // the body is still to be read under this context; it ends with the caller's
 		}
-		if slow, ok := context.Cause(attempt).(*slowError); ok && ctx.Err() == nil {
+		if slow, ok := errors.AsType[*slowError](context.Cause(attempt)); ok && ctx.Err() == nil {
 			err = slow
 		}
 		cancel(err)

@@ -67,7 +67,9 @@ func TestTheHelpNamesEveryExitCode(t *testing.T) {
 
 func TestGoldenStatusJSON(t *testing.T) {
 	t.Parallel()
-	at := func(hour int) time.Time { return time.Date(2026, 11, 23, hour, 0, 0, 0, time.FixedZone("elsewhere", 3600)) }
+	at := func(hour int) time.Time {
+		return time.Date(2026, 11, 23, hour, 0, 0, 0, time.FixedZone("elsewhere", 3600))
+	}
 	deadline, total := at(12), int64(31457280)
 	waiting := queue.Status{
 		VideoID: "0a1b2c3d4e5f40718293a4b5c6d7e8f9", State: queue.StateTransferring, Title: "Launch", Deadline: &deadline, Attempts: 2,

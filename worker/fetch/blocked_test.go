@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -194,5 +193,5 @@ func TestAProxyFromTheEnvironmentIsNotUsed(t *testing.T) {
 	b.wantBytes(b.open(fetch.Options{}), 0, -1)
 	// Loopback is never proxied by net/http's own rule, so ask for an address that would be.
 	_, err := b.client.Open(t.Context(), fetch.Link{URL: secretLink("http://10.1.2.3/x")}, nil, fetch.Options{})
-	b.wantBlocked(err, fmt.Sprint("REELKEEP_PRIVATE_SOURCES"))
+	b.wantBlocked(err, "REELKEEP_PRIVATE_SOURCES")
 }

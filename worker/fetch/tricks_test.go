@@ -111,8 +111,6 @@ func (s *source) whole(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func (s *source) honestly(http.ResponseWriter, *http.Request) bool { return false }
-
 // play sets what happens to the next requests.
 func (s *source) play(tricks ...trick) {
 	s.mu.Lock()

@@ -28,14 +28,14 @@ func (t *track) check(size, media int64) (some bool, damage string) {
 	}
 	total := uint64(0)
 	for i := range count {
-		total += uint64(sizeOf(i))
+		total += sizeOf(i)
 	}
 	if total > uint64(media) {
 		return true, fmt.Sprintf("a track of it needs %d bytes of media data, there are %d", total, media)
 	}
 	end := last
 	for i := count - min(count, t.lastChunk()); i < count; i++ {
-		end += uint64(sizeOf(i))
+		end += sizeOf(i)
 	}
 	if end > uint64(size) {
 		return true, fmt.Sprintf("its last picture or sound ends at byte %d, behind the end at %d", end, size)
