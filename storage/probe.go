@@ -55,6 +55,15 @@ func (s *Store) probe(ctx context.Context) (Capabilities, error) {
 // fewer keeps a probe of a store that is down short.
 func fewer(o *s3.Options) { o.RetryMaxAttempts = probeAttempts }
 
+// Reach asks for one key, to learn whether the store answers and lets us read. It writes nothing.
+func (s *Store) Reach(ctx context.Context) error {
+	_, err := s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.loc.bucket, Prefix: &s.loc.prefix, MaxKeys: aws.Int32(1)}, fewer)
+	if err != nil {
+		return s.fail(ctx, "read", s.loc.String(), err)
+	}
+	return nil
+}
+
 func (p *prober) key(name string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

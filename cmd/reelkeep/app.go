@@ -27,7 +27,14 @@ type shelf struct {
 
 // openShelf opens the store for a command that only reads: nothing is written to it, not even to try it out.
 func openShelf(ctx context.Context, cfg config.Config, log *slog.Logger) (*shelf, error) {
-	return startShelf(ctx, cfg, embedded.S3Options{Dir: cfg.StoreFolder, ReadOnly: true, Log: log}, log)
+	s, err := startShelf(ctx, cfg, embedded.S3Options{Dir: cfg.StoreFolder, ReadOnly: true, Log: log}, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Reach(ctx); err != nil {
+		return nil, errors.Join(withCode(exitDependency, err), s.Close())
+	}
+	return s, nil
 }
 
 // openShelfToWrite opens the store and makes sure that it takes what we want to give it: wrong credentials are said

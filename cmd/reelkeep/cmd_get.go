@@ -22,21 +22,24 @@ func getCommand(con *console) *cli.Command {
 		Description: "Writes every asset and the manifest into DIR (default: a folder named after the video) and proves each against\n" +
 			"its SHA-256. A file that is there already is kept if it is the same and never overwritten if it is not.\n\n" + exitCodes,
 		Flags: readFlags(),
-		Action: withShelf(con, func(ctx context.Context, c *cli.Command, s *shelf) error {
-			id := c.Args().First()
-			switch {
-			case c.NArg() == 0 || c.NArg() > 2:
-				return usageErrorf("get wants a video id and, if you like, a folder")
-			case !heygen.ValidID(id):
-				return withCode(exitUsage, invalidID(id))
-			}
-			dir := c.Args().Get(1)
+		Action: withShelf(con, checkGet, func(ctx context.Context, c *cli.Command, s *shelf) error {
+			id, dir := c.Args().First(), c.Args().Get(1)
 			if dir == "" {
 				dir = id
 			}
 			return getVideo(ctx, con, s, storage.VideoKey{Account: defaultAccount, VideoID: id}, dir, c.Bool("json"))
 		}),
 	}
+}
+
+func checkGet(c *cli.Command) error {
+	switch {
+	case c.NArg() == 0 || c.NArg() > 2:
+		return usageErrorf("get wants a video id and, if you like, a folder")
+	case !heygen.ValidID(c.Args().First()):
+		return invalidID(c.Args().First())
+	}
+	return nil
 }
 
 func getVideo(ctx context.Context, con *console, s *shelf, k storage.VideoKey, dir string, asJSON bool) error {

@@ -18,31 +18,46 @@ func listCommand(con *console) *cli.Command {
 		Name: "list", Usage: "list the archive",
 		Description: "Prints one line for every archived video: its state, id, size, number of assets and title, read from the manifests.",
 		Flags:       readFlags(),
-		Action: withShelf(con, func(ctx context.Context, c *cli.Command, s *shelf) error {
-			damaged, n, bytes := 0, 0, int64(0)
-			for m, err := range s.Manifests(ctx) {
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				if err != nil {
-					damaged++
-					con.sayf("%v", err)
-					continue
-				}
-				report := reportOfManifest(m)
-				n++
-				bytes += report.Bytes
-				if err := report.print(con, c.Bool("json")); err != nil {
-					return err
-				}
-			}
-			con.sayf("%s, %s", plural(n, "video"), config.FormatBytes(bytes))
-			if damaged > 0 {
-				return withCode(exitNotDone, fmt.Errorf("%s could not be read", plural(damaged, "manifest")))
-			}
-			return nil
+		Action: withShelf(con, noArgs, func(ctx context.Context, c *cli.Command, s *shelf) error {
+			return listArchive(ctx, con, s, c.Bool("json"))
 		}),
 	}
+}
+
+// listArchive prints every manifest. One that cannot be read does not hide the others.
+func listArchive(ctx context.Context, con *console, s *shelf, asJSON bool) error {
+	damaged, n, bytes := 0, 0, int64(0)
+	for m, err := range s.Manifests(ctx) {
+		var broken *storage.DamagedError
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.As(err, &broken):
+			damaged++
+			con.sayf("%v", err)
+			continue
+		case err != nil:
+			return err
+		}
+		report := reportOfManifest(m)
+		n++
+		bytes += report.Bytes
+		if err := report.print(con, asJSON); err != nil {
+			return err
+		}
+	}
+	con.sayf("%s, %s", plural(n, "video"), config.FormatBytes(bytes))
+	if damaged > 0 {
+		return withCode(exitNotDone, fmt.Errorf("%s could not be read", plural(damaged, "manifest")))
+	}
+	return nil
+}
+
+func noArgs(c *cli.Command) error {
+	if c.NArg() > 0 {
+		return usageErrorf("%s takes no arguments; see %s --help", c.Name, c.FullName())
+	}
+	return nil
 }
 
 func statusCommand(con *console) *cli.Command {
@@ -199,12 +214,12 @@ func readConfig(c *cli.Command) (config.Config, error) {
 	return cfg, err
 }
 
-// withShelf gives an action the store.
-func withShelf(con *console, action func(context.Context, *cli.Command, *shelf) error) cli.ActionFunc {
+// withShelf gives an action the store, once its arguments are checked.
+func withShelf(con *console, check func(*cli.Command) error, action func(context.Context, *cli.Command, *shelf) error) cli.ActionFunc {
 	return func(ctx context.Context, c *cli.Command) error {
 		cfg, err := readConfig(c)
-		if err != nil {
-			return err
+		if err := errors.Join(check(c), err); err != nil {
+			return withCode(exitUsage, err)
 		}
 		s, err := openShelf(ctx, cfg, newLog(cfg, stderrOf{con}))
 		if err != nil {

@@ -23,21 +23,26 @@ func urlCommand(con *console) *cli.Command {
 			&cli.StringFlag{Name: "asset", Value: string(heygen.AssetVideo), Usage: "video, thumbnail, gif, captions or captioned_video"},
 			&cli.DurationFlag{Name: "ttl", Value: time.Hour, Usage: "how long a presigned link lives, 1s to 168h"},
 		),
-		Action: withShelf(con, func(ctx context.Context, c *cli.Command, s *shelf) error {
-			id, ttl := c.Args().First(), c.Duration("ttl")
-			switch {
-			case c.NArg() != 1:
-				return usageErrorf("url wants one video id")
-			case !heygen.ValidID(id):
-				return withCode(exitUsage, invalidID(id))
-			case ttl < time.Second || ttl > longestPresign:
-				return usageErrorf("--ttl: want 1s to 168h (a presigned link cannot live longer), got %s", ttl)
-			case !knownAsset(c.String("asset")):
-				return usageErrorf("--asset: want video, thumbnail, gif, captions or captioned_video, got %q", c.String("asset"))
-			}
-			return printLink(ctx, con, s, storage.VideoKey{Account: defaultAccount, VideoID: id}, linkRequest{c.String("asset"), ttl, c.Bool("json")})
+		Action: withShelf(con, checkURL, func(ctx context.Context, c *cli.Command, s *shelf) error {
+			k := storage.VideoKey{Account: defaultAccount, VideoID: c.Args().First()}
+			return printLink(ctx, con, s, k, linkRequest{c.String("asset"), c.Duration("ttl"), c.Bool("json")})
 		}),
 	}
+}
+
+func checkURL(c *cli.Command) error {
+	id, ttl := c.Args().First(), c.Duration("ttl")
+	switch {
+	case c.NArg() != 1:
+		return usageErrorf("url wants one video id")
+	case !heygen.ValidID(id):
+		return invalidID(id)
+	case ttl < time.Second || ttl > longestPresign:
+		return usageErrorf("--ttl: want 1s to 168h (a presigned link cannot live longer), got %s", ttl)
+	case !knownAsset(c.String("asset")):
+		return usageErrorf("--asset: want video, thumbnail, gif, captions or captioned_video, got %q", c.String("asset"))
+	}
+	return nil
 }
 
 type linkRequest struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker"
@@ -93,9 +94,10 @@ func complain(w io.Writer, err error) {
 	if errors.Is(err, errReported) {
 		return
 	}
-	fmt.Fprintf(w, "reelkeep: %s\n", printable(secret.Scrub(err.Error())))
+	text := secret.Scrub(err.Error())
+	fmt.Fprintf(w, "reelkeep: %s\n", printable(text))
 	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) && hinted.Hint() != "" {
+	if errors.As(err, &hinted) && !strings.Contains(text, hinted.Hint()) {
 		fmt.Fprintf(w, "  hint: %s\n", printable(hinted.Hint()))
 	}
 }

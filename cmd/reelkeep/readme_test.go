@@ -32,8 +32,9 @@ func TestEveryCommandOfTheREADMERuns(t *testing.T) {
 	fill := strings.NewReplacer(
 		"go build -o reelkeep ./cmd/reelkeep", "ln -s '"+binary+"' reelkeep",
 		"HEYGEN_API_KEY=…", "HEYGEN_API_KEY="+sim.Key(),
-		"ID ID …", id, "ID [DIR]", id, " ID", " "+id,
-		"http://127.0.0.1:9000", minio.Endpoint, "minioadmin", minio.AccessKey,
+		" ID ID …", " "+id, " ID [DIR]", " "+id, " ID", " "+id,
+		"http://127.0.0.1:9000", minio.Endpoint,
+		"AWS_ACCESS_KEY_ID=minioadmin", "AWS_ACCESS_KEY_ID="+minio.AccessKey, "AWS_SECRET_ACCESS_KEY=minioadmin", "AWS_SECRET_ACCESS_KEY="+minio.SecretKey,
 		"s3://videos/heygen", "s3://"+minio.Bucket(t)+"/heygen", "s3://my-bucket/heygen", "s3://"+minio.Bucket(t)+"/heygen",
 	)
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1)
