@@ -4,11 +4,13 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/embedded"
+	"github.com/reelkeep/reelkeep/queue"
 )
 
 // errInterrupted is the cause of a context that a person ended.
@@ -16,6 +18,9 @@ var errInterrupted = errors.New("interrupted")
 
 func main() {
 	embedded.RunIfChild()
+	// Libraries that print by themselves (net/http, go-redis) have nothing to say that our own errors do not.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	queue.SilenceRedisLog()
 	ctx, stop := untilSignal()
 	code := run(ctx, os.Args, newConsole(os.Stdin, os.Stdout, os.Stderr))
 	stop()

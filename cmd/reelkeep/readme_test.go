@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/reelkeep/reelkeep/worker/heygen/heygensim"
 )
@@ -44,7 +46,9 @@ func TestEveryCommandOfTheREADMERuns(t *testing.T) {
 			continue
 		}
 		ran++
-		cmd := exec.CommandContext(t.Context(), "bash", "-eux", "-c", fill.Replace(block[1]))
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "bash", "-eux", "-c", fill.Replace(block[1]))
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "HEYGEN_API_URL="+sim.APIURL(), "HEYGEN_API_KEY="+sim.Key(), "REELKEEP_PRIVATE_SOURCES=127.0.0.0/8",
 			"XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "AWS_ENDPOINT_URL_S3="+minio.Endpoint,
