@@ -16,8 +16,9 @@ import (
 const (
 	// barFrom is the size from which an asset gets a bar: smaller ones are gone before anybody could read it.
 	barFrom = 1 << 20
-	// plainEvery is how often progress is told where there is no terminal to draw on.
-	plainEvery = 10 * time.Second
+	// plainEvery is how often progress is told where there is no terminal to draw on, waitingEvery how often it is
+	// told that nothing happens but waiting.
+	plainEvery, waitingEvery = 10 * time.Second, time.Minute
 )
 
 // screen shows the work as it happens: bars where stderr is a terminal, a plain line now and then elsewhere.
@@ -29,6 +30,7 @@ type screen struct {
 	open   map[string]*mpb.Bar // by video and asset
 	moved  int64
 	told   int64
+	silent time.Duration // since the last line
 	late   map[string]lateVideo
 	status *mpb.Bar
 	closed chan struct{}
@@ -63,13 +65,13 @@ func (s *screen) close() {
 		}
 		s.con.under(nil)
 		s.mu.Lock()
-		for key, bar := range s.open {
+		for _, bar := range s.open {
 			bar.Abort(true)
-			delete(s.open, key)
 		}
+		s.open = nil
 		s.mu.Unlock()
 		s.status.Abort(true)
-		s.bars.Shutdown()
+		s.bars.Wait() // until the screen is clean; no bar is left to wait for, and none is added any more
 	})
 }
 
@@ -80,6 +82,9 @@ func (s *screen) AssetStarted(v worker.Video, asset string, total, stored int64)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.open == nil {
+		return // the screen is closed
+	}
 	key := v.ID + "/" + asset
 	if old := s.open[key]; old != nil {
 		old.Abort(true)
@@ -176,6 +181,12 @@ func (s *screen) tellOnce() {
 	s.told = s.moved
 	n, until := s.lateLocked()
 	total := s.moved
+	s.silent += plainEvery
+	if fresh > 0 || s.silent >= waitingEvery {
+		s.silent = 0
+	} else {
+		n = 0
+	}
 	s.mu.Unlock()
 	if fresh > 0 {
 		s.con.sayf("%s fetched, %s/s", config.FormatBytes(total), config.FormatBytes(fresh/int64(plainEvery/time.Second)))
