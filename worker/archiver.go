@@ -26,7 +26,7 @@ type Opener interface {
 type Observer interface {
 	AssetStarted(v Video, asset string, total, stored int64) // total is -1 while unknown
 	Moved(v Video, asset string, n int64)                    // n more bytes came from the source
-	AssetDone(v Video, asset, outcome string)                // stored, absent or rejected
+	AssetDone(v Video, asset, outcome string)                // stored, absent, rejected (not what it claims) or failed (will be tried again)
 }
 
 // Progress hears of every part that is stored, so that whoever counts failures can start counting afresh.

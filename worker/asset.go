@@ -50,13 +50,16 @@ func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link
 	}
 	t := &assetTransfer{run: r, asset: asset, file: file, total: file.Size()}
 	if earlier != nil {
-		t.name = earlier.Name
+		t.name, t.stored = earlier.Name, earlier.Offset
 	}
+	r.deps.Observer.AssetStarted(r.v, string(asset), t.total, t.stored)
 	obj, err := t.stream(ctx)
 	if err != nil {
+		outcome := "failed"
 		if isRejected(err) {
-			r.deps.Observer.AssetDone(r.v, string(asset), "rejected")
+			outcome = "rejected"
 		}
+		r.deps.Observer.AssetDone(r.v, string(asset), outcome)
 		return storage.Asset{}, fmt.Errorf("%s of %s: %w", asset, r.v.ID, err)
 	}
 	return r.entry(asset, file, obj), nil

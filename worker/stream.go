@@ -111,7 +111,6 @@ func (t *assetTransfer) begin(ctx context.Context, first *filledPart) (*storage.
 		return nil, fmt.Errorf("begin the upload of %s: %w", t.name, err)
 	}
 	t.stored = up.Stored()
-	t.deps.Observer.AssetStarted(t.v, string(t.asset), size, t.stored)
 	return up, nil
 }
 

@@ -22,6 +22,9 @@ import (
 // them die. The real ones live seven days at most.
 const demoLinkLife = 6 * time.Second
 
+// demoBandwidth is what the simulated HeyGen sends in a second on one connection, so that there is something to see.
+const demoBandwidth = 120_000
+
 func demoCommand(con *console) *cli.Command {
 	return &cli.Command{
 		Name: "demo", Usage: "see it work, without any set-up",
@@ -47,7 +50,7 @@ type demo struct {
 
 // do archives, waits and compares.
 func (d *demo) do(ctx context.Context) (err error) {
-	if d.sim, err = heygensim.New(heygensim.Options{LinkLife: demoLinkLife}); err != nil {
+	if d.sim, err = heygensim.New(heygensim.Options{LinkLife: demoLinkLife, Bandwidth: demoBandwidth}); err != nil {
 		return fmt.Errorf("start the simulated HeyGen: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.sim.Close()) }()

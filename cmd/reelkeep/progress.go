@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// barFrom is the size from which an asset gets a bar: smaller ones are gone before anybody could read it.
-	barFrom = 1 << 20
+	// barFrom is the size from which an asset gets a bar: smaller ones are gone before anybody could read it. (So is a
+	// larger one on a fast line: a bar that lives shorter than barRefresh is never drawn.)
+	barFrom    = 64 << 10
+	barRefresh = 150 * time.Millisecond
 	// plainEvery is how often progress is told where there is no terminal to draw on, waitingEvery how often it is
 	// told that nothing happens but waiting.
 	plainEvery, waitingEvery = 10 * time.Second, time.Minute
@@ -46,7 +48,7 @@ type lateVideo struct {
 func newScreen(con *console) *screen {
 	s := &screen{con: con, open: map[string]*mpb.Bar{}, late: map[string]lateVideo{}, closed: make(chan struct{})}
 	if con.errTerminal {
-		s.bars = mpb.New(mpb.WithOutput(con.err), mpb.WithAutoRefresh(), mpb.WithRefreshRate(150*time.Millisecond), mpb.WithWidth(100))
+		s.bars = mpb.New(mpb.WithOutput(con.err), mpb.WithAutoRefresh(), mpb.WithRefreshRate(barRefresh), mpb.WithWidth(100))
 		s.status = s.bars.MustAdd(0, nil, mpb.BarPriority(1<<20), mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return s.statusLine() })))
 		con.under(s.bars)
 		return s
