@@ -177,11 +177,18 @@ func (a *Archiver) ready(v Video, hv *heygen.Video) error {
 		notReady.VendorStatus = string(heygen.StatusDraft)
 	}
 	if hv.Status == heygen.StatusCompleted {
-		notReady.Completed = firstCompleted(v, a.cfg.Now())
-		notReady.After = 5 * time.Second
+		now := a.cfg.Now()
+		if now.After(completedAt(v, hv, now).Add(max(a.cfg.LateAssetsWait, linkGrace))) {
+			return &NoLinkError{VideoID: v.ID}
+		}
+		notReady.Completed, notReady.After = firstCompleted(v, now), 5*time.Second
 	}
 	return notReady
 }
+
+// linkGrace is how long a completed video may be without its link at least: HeyGen says completed before its CDN has
+// the file, by half a minute or so.
+const linkGrace = 2 * time.Minute
 
 func (a *Archiver) since(t time.Time) time.Duration {
 	if t.IsZero() {

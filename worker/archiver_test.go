@@ -240,6 +240,25 @@ func TestWhatCannotBeArchivedSaysWhy(t *testing.T) {
 	}
 }
 
+func TestACompletedVideoWithoutALinkIsWaitedForAWhile(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	thumbnail := map[string]heygensim.Asset{"thumbnail": {}}
+	b.sim.Add(heygensim.Video{ID: id(1), CreatedAt: time.Now(), Assets: thumbnail})
+	b.sim.Add(heygensim.Video{ID: id(2), CreatedAt: old(), Assets: thumbnail})
+	_, err := b.archive(worker.Video{ID: id(1)})
+	var notReady *worker.NotReadyError
+	if !errors.As(err, &notReady) || notReady.Completed.IsZero() {
+		t.Errorf("completed just now: %v", err)
+	}
+	_, err = b.archive(worker.Video{ID: id(2)})
+	var noLink *worker.NoLinkError
+	if !errors.As(err, &noLink) {
+		t.Errorf("completed long ago: %v", err)
+	}
+	b.nothingSealed(id(1))
+	b.nothingSealed(id(2))
+}
+
 func TestALateGIFIsAddedToASealedVideo(t *testing.T) {
 	now := time.Now()
 	var mu sync.Mutex

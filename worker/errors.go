@@ -71,6 +71,19 @@ func (e *RenderFailedError) Settle() (state, reason string) {
 	return StateFailed, "render_failed"
 }
 
+// NoLinkError says that HeyGen calls a video completed and has not given a link to it for so long that none will come
+// by itself. It counts as a failure.
+type NoLinkError struct{ VideoID string }
+
+func (e *NoLinkError) Error() string {
+	return fmt.Sprintf("HeyGen says that video %s is completed, but gives no link to it", e.VideoID)
+}
+
+// Hint says what a person can do.
+func (e *NoLinkError) Hint() string {
+	return "open the video in HeyGen; if it plays there, ask HeyGen's support for its download"
+}
+
 // GoneError says that HeyGen no longer knows the video.
 type GoneError struct{ VideoID string }
 
