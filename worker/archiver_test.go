@@ -366,6 +366,20 @@ func TestAnOutageOfHeyGenIsNoFailureOfTheVideo(t *testing.T) {
 	}
 }
 
+func TestAForbiddenVideoIsAboutThatVideoAlone(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(fullVideo(1))
+	b.sim.APIFault(403, `{"error":{"code":"resource_access_denied","message":"You do not have access to this resource"}}`, 20)
+	_, err := b.archive(worker.Video{ID: id(1)})
+	var denied *worker.DeniedError
+	if !errors.As(err, &denied) {
+		t.Fatalf("got %v", err)
+	}
+	if state, _ := denied.Settle(); state != "failed" {
+		t.Errorf("it settles as %s", state)
+	}
+}
+
 func TestAWrongKeyIsRefusedAndNotAboutTheVideo(t *testing.T) {
 	b := setup(t, heygensim.Options{})
 	b.sim.Add(fullVideo(1))

@@ -71,6 +71,20 @@ func (e *RenderFailedError) Settle() (state, reason string) {
 	return StateFailed, "render_failed"
 }
 
+// DeniedError says that the key is good, but not for this video. It says nothing about others.
+type DeniedError struct {
+	VideoID string
+	Err     error
+}
+
+func (e *DeniedError) Error() string {
+	return fmt.Sprintf("HeyGen denies access to video %s: %v", e.VideoID, e.Err)
+}
+func (e *DeniedError) Unwrap() error { return e.Err }
+
+// Settle ends the video.
+func (e *DeniedError) Settle() (state, reason string) { return StateFailed, "gave_up" }
+
 // NoLinkError says that HeyGen calls a video completed and has not given a link to it for so long that none will come
 // by itself. It counts as a failure.
 type NoLinkError struct{ VideoID string }
@@ -137,7 +151,9 @@ func heygenError(videoID string, err error) error {
 	switch he.Kind {
 	case heygen.NotFound:
 		return &GoneError{VideoID: videoID}
-	case heygen.Unauthorized, heygen.Forbidden:
+	case heygen.Forbidden:
+		return &DeniedError{VideoID: videoID, Err: err}
+	case heygen.Unauthorized:
 		return &RefusedError{Of: "HeyGen", After: refusedWait, Err: err}
 	case heygen.Throttled, heygen.Down:
 		return &OutageError{Of: "HeyGen", After: max(he.Wait, outageWait), Err: err}

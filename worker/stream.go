@@ -145,6 +145,7 @@ func onlyIf(cond bool, err error) error {
 
 // readParts sends every missing part, in order.
 func (t *assetTransfer) readParts(ctx context.Context, up *storage.Upload, first *filledPart, parts chan<- filledPart) error {
+	defer func() { t.give(first) }() // another worker may have stored the first part meanwhile
 	for part := range missingParts(up) {
 		var filled filledPart
 		if first != nil && part.Number == first.Number {
