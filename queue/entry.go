@@ -104,7 +104,7 @@ func (e *entry) work() Work {
 		Job: Job{VideoID: e.ID, Account: e.Account, Priority: e.Priority, Metadata: e.Metadata,
 			Deadline: fromMillis(e.Deadline)},
 		Step: e.Step, State: e.State, AcceptedAt: fromMillis(e.Accepted),
-		FirstCompleted: fromMillis(e.Completed), Attempts: e.Attempts, Epoch: e.Epoch,
+		FirstCompleted: fromMillis(e.Completed), Attempts: e.Attempts, Failures: e.Failures, Epoch: e.Epoch,
 	}
 }
 

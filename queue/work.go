@@ -36,6 +36,7 @@ type Work struct {
 	AcceptedAt     time.Time
 	FirstCompleted time.Time // when a status call first said completed; zero: never
 	Attempts       int
+	Failures       int // in a row, without a stored part between
 	// Epoch counts how often the video was handed out. A run whose epoch is not the ledger's is stale.
 	Epoch int64
 	// State is the state the video was in when it was handed out.

@@ -29,9 +29,12 @@ const (
 
 // Config says where the shelf is. The zero value of every field but URL is a good default.
 type Config struct {
-	URL       string // s3://bucket/prefix
-	PartSize  int64  // default 8 MiB, at least 5 MiB; grows for objects over 10,000 parts
-	Checksum  string // auto (what the probe finds best), crc64nvme, md5 or readback
+	URL      string // s3://bucket/prefix
+	PartSize int64  // default 8 MiB, at least 5 MiB; grows for objects over 10,000 parts
+	Checksum string // auto (what the probe finds best), crc64nvme, md5 or readback
+	// Flush, if set, makes the objects of these keys durable: Seal calls it for the assets before it writes the manifest
+	// and for the manifest after. For stores whose answers do not promise that by themselves.
+	Flush     func(keys []string) error
 	PublicURL string // origin in presigned links, when browsers reach the store by another name
 
 	// Endpoint, Region and Credentials are for a store that was started by us. Left empty, the SDK's own chain

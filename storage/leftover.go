@@ -90,6 +90,17 @@ func (s *Store) leftObject(ctx context.Context, key, name string, into map[strin
 	}
 	o := f.Object
 	o.Key = name
+	// What the object says of itself is not believed: a power cut or a person may have been there since. It is one part,
+	// so reading it costs little.
+	err = s.compare(ctx, key, o)
+	var damaged *DamagedError
+	if errors.As(err, &damaged) || (err == nil && o.Size != size && size >= 0) {
+		s.log.Warn("a stored file is not what was stored; it is fetched again", "video_id", name, "asset", asset, "err", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	if o.CRC64NVME == "" {
 		o.CRC64NVME = f.meta[metaCRC64NVME]
 	}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
@@ -74,6 +75,9 @@ type Absent struct{ Asset, Reason string }
 
 // Key returns which video the manifest belongs to.
 func (m *Manifest) Key() VideoKey { return VideoKey{Account: m.Account, VideoID: m.VideoID} }
+
+// Bytes returns manifest.json as it lies in the store; nil if it was neither read nor sealed.
+func (m *Manifest) Bytes() []byte { return bytes.Clone(m.raw) }
 
 // Asset returns the entry of one asset.
 func (m *Manifest) Asset(name string) (Asset, bool) {

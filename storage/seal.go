@@ -39,7 +39,7 @@ func (s *Store) Seal(ctx context.Context, m *Manifest) error {
 		return fmt.Errorf("seal video %s: %w", m.Key(), err)
 	}
 	m.etag, m.raw = etag, data
-	return nil
+	return s.flush(key)
 }
 
 // Reseal replaces the manifest that m was read from or sealed as: partial becomes archived, or a newer generation takes
@@ -57,7 +57,7 @@ func (s *Store) Reseal(ctx context.Context, m *Manifest) error {
 		return fmt.Errorf("reseal video %s: %w", m.Key(), err)
 	}
 	m.etag, m.raw = etag, data
-	return nil
+	return s.flush(key)
 }
 
 // prepareSeal makes sure that what the manifest says is true at this moment: a stale worker may have been there.
@@ -87,8 +87,27 @@ func (s *Store) prepareSeal(ctx context.Context, m *Manifest) ([]byte, string, e
 	if err := s.AbortOrphans(ctx, m.Key()); err != nil {
 		return nil, "", err
 	}
+	if err := s.flushAssets(m); err != nil {
+		return nil, "", err
+	}
 	data, err := m.encode()
 	return data, s.dir(m.Key()) + manifestName, err
+}
+
+func (s *Store) flushAssets(m *Manifest) error {
+	keys := make([]string, len(m.Assets))
+	for i, a := range m.Assets {
+		keys[i] = s.dir(m.Key()) + a.Key
+	}
+	return s.flush(keys...)
+}
+
+// flush makes objects durable where the store leaves that to us.
+func (s *Store) flush(keys ...string) error {
+	if s.cfg.Flush == nil {
+		return nil
+	}
+	return s.cfg.Flush(keys)
 }
 
 // ArchiveGeneration keeps m, byte for byte as it was read, as manifest.g<n>.json. It must be called before a newer

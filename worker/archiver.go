@@ -36,7 +36,7 @@ type Progress func(asset string, stored, total int64)
 type Config struct {
 	RenderWait     time.Duration // REELKEEP_RENDER_WAIT, default 72 h
 	LateAssetsWait time.Duration // REELKEEP_LATE_ASSETS_WAIT; 0 = an optional asset that is missing is not waited for
-	// LastAttempt: from this attempt on, an optional asset that cannot be had is recorded as gone, so that a
+	// LastAttempt: after so many failures, an optional asset that cannot be had is recorded as gone, so that a
 	// broken GIF does not cost the video. Default 9, the last before the queue gives up.
 	LastAttempt int
 	Now         func() time.Time
@@ -60,7 +60,7 @@ type Video struct {
 	Title          string            // from a list, for APIs whose status has none
 	CreatedAt      time.Time         // likewise; zero = unknown
 	FirstCompleted time.Time         // when the render was first seen completed; zero = not yet
-	Attempts       int               // failures so far
+	Failures       int               // in a row, without a stored part between
 	Again          bool              // fetch a re-rendered video as a new generation
 }
 

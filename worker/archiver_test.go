@@ -348,7 +348,7 @@ func TestABrokenGIFDoesNotCostTheVideo(t *testing.T) {
 	if _, err := b.archive(worker.Video{ID: id(1)}); err == nil {
 		t.Fatal("the first try gave the GIF up at once")
 	}
-	m, err := b.archive(worker.Video{ID: id(1), Attempts: 9})
+	m, err := b.archive(worker.Video{ID: id(1), Failures: 9})
 	must(t, err)
 	if diff := cmp.Diff([]storage.Absent{{Asset: "gif", Reason: "gone"}}, m.Absent); diff != "" {
 		t.Error(diff)
@@ -388,5 +388,76 @@ func TestAWrongKeyIsRefusedAndNotAboutTheVideo(t *testing.T) {
 	var refused *worker.RefusedError
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "HEYGEN_API_KEY") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Memory for one part, one connection to the host: whoever has the one must not wait for the other.
+func TestManyTransfersShareOneBufferAndOneConnection(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.memory, b.host = part, 1
+	a := b.bench()
+	var wg sync.WaitGroup
+	for n := range 6 {
+		b.sim.Add(bigVideo(n, 2*part+9, nil))
+		wg.Go(func() {
+			if _, err := a.Transfer(b.ctx, worker.Video{ID: id(n)}, nil); err != nil {
+				t.Errorf("video %d: %v", n, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A source that does not tell its length: killed after its object was completed, before the video was sealed.
+func TestACompletedAssetOfUnknownLengthIsTakenOver(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	v := bigVideo(1, 2*part+77, &heygensim.Fault{Kind: heygensim.FaultChunked})
+	v.Assets["thumbnail"] = heygensim.Asset{Fault: &heygensim.Fault{Kind: heygensim.FaultHTML, Times: 1}}
+	b.sim.Add(v)
+	if _, err := b.archive(worker.Video{ID: id(1)}); err == nil {
+		t.Fatal("the page of HTML was taken for a thumbnail")
+	}
+	b.store = b.openStore()
+	b.mustArchive(id(1))
+}
+
+func TestAgainOnAPartialVideoAddsWhatIsLateAndEnds(t *testing.T) {
+	now := time.Now()
+	var mu sync.Mutex
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	b := setup(t, heygensim.Options{Now: clock})
+	b.cfg.Now = clock
+	v := fullVideo(1)
+	v.CreatedAt = now
+	v.Assets["gif"] = heygensim.Asset{After: time.Minute}
+	b.sim.Add(v)
+	if m := b.mustArchive(id(1)); m.State != storage.StatePartial {
+		t.Fatalf("state %s", m.State)
+	}
+	mu.Lock()
+	now = now.Add(2 * time.Minute)
+	mu.Unlock()
+	m, err := b.bench().Transfer(b.ctx, worker.Video{ID: id(1), Again: true}, nil)
+	must(t, err)
+	if _, ok := m.Asset("gif"); !ok || m.Generation != 1 || m.State != storage.StateArchived {
+		t.Errorf("generation %d, state %s, assets %v", m.Generation, m.State, m.Assets)
+	}
+}
+
+func TestAThumbnailThatVanishesDoesNotCostTheVideo(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	v := fullVideo(1)
+	v.Assets["video"] = heygensim.Asset{Size: 2 * part}
+	v.Assets["thumbnail"] = heygensim.Asset{Fault: &heygensim.Fault{Kind: heygensim.FaultForbidden}}
+	delete(v.Assets, "captioned_video")
+	b.sim.Add(v)
+	a := b.bench()
+	_, err := a.Check(b.ctx, worker.Video{ID: id(1)})
+	must(t, err)
+	b.seen.when(part, func() { b.sim.APIFault(404, `{"error":{"code":"video_not_found","message":"Video not found"}}`, 0) })
+	m, err := a.Transfer(b.ctx, worker.Video{ID: id(1)}, nil)
+	must(t, err)
+	if _, ok := m.Asset("video"); !ok || m.State != storage.StateArchived {
+		t.Errorf("sealed as %+v", m)
 	}
 }

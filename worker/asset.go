@@ -37,6 +37,12 @@ func (r *run) fetchAsset(ctx context.Context, asset heygen.Asset, link heygen.Li
 }
 
 func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link) (storage.Asset, error) {
+	t := &assetTransfer{run: r, asset: asset}
+	defer func() { t.give(&filledPart{buf: t.spare}) }()
+	var err error
+	if t.spare, err = r.deps.Buffers.Take(ctx, r.deps.Store.PartSize(-1)); err != nil {
+		return storage.Asset{}, err
+	}
 	file, earlier, err := r.open(ctx, asset, link)
 	if err != nil {
 		return storage.Asset{}, err
@@ -48,9 +54,10 @@ func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link
 	if earlier != nil && earlier.Object != nil {
 		return r.entry(asset, file, *earlier.Object), nil
 	}
-	t := &assetTransfer{run: r, asset: asset, file: file, total: file.Size()}
+	t.file, t.total = file, file.Size()
 	if earlier != nil {
 		t.name, t.stored = earlier.Name, earlier.Offset
+		t.contentType = media.TypeOf(path.Ext(earlier.Name)).ContentType
 	}
 	r.deps.Observer.AssetStarted(r.v, string(asset), t.total, t.stored)
 	obj, err := t.stream(ctx)
@@ -163,7 +170,11 @@ func aboutAsset(err error) bool {
 	return !errors.As(judged, &outage) && !errors.As(judged, &refused)
 }
 
-func isNotThere(err error) bool { return errors.Is(err, fetch.ErrNotThere) }
+// isNotThere says whether an optional asset is named by HeyGen but cannot be had.
+func isNotThere(err error) bool {
+	var gone *GoneError
+	return errors.Is(err, fetch.ErrNotThere) || errors.Is(err, errWithdrawn) || errors.As(err, &gone)
+}
 
 // isRejected says whether the bytes are not what the asset should be, or not whole.
 func isRejected(err error) bool {

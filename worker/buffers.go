@@ -50,6 +50,10 @@ func (b *Buffers) Take(ctx context.Context, n int64) ([]byte, error) {
 		b.idle = b.idle[:last]
 		return buf[:n], nil
 	}
+	// Idle buffers are memory, too: they make room for what cannot reuse them.
+	for len(b.idle) > 0 && b.held+int64(len(b.idle))*b.part > b.budget {
+		b.idle = b.idle[:len(b.idle)-1]
+	}
 	return make([]byte, n, size), nil
 }
 

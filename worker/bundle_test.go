@@ -63,6 +63,8 @@ type bundle struct {
 	store  *storage.Store
 	cfg    worker.Config
 	seen   *witness
+	host   int   // connections to the asset host; 0 = the default
+	memory int64 // of all part buffers
 	log    *lockedBuffer
 }
 
@@ -75,6 +77,7 @@ func setup(t *testing.T, opt heygensim.Options) *bundle {
 	b := &bundle{t: t, ctx: t.Context(), sim: sim, seen: &witness{}, log: &lockedBuffer{}}
 	b.bucket = minio.Bucket(t)
 	b.store = b.openStore()
+	b.memory = 4 * part
 	b.cfg = worker.Config{LateAssetsWait: 10 * time.Minute}
 	return b
 }
@@ -99,11 +102,11 @@ func (b *bundle) bench() *worker.Archiver {
 	must(b.t, err)
 	sources, err := fetch.New(fetch.Config{
 		PrivateSources: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, StallTimeout: time.Second,
-		FreshWait: time.Second, Log: log, Retry: fetch.Retry{Base: 10 * time.Millisecond, Cap: 50 * time.Millisecond, Tries: 4},
+		FreshWait: time.Second, Log: log, HostStreams: b.host, Retry: fetch.Retry{Base: 10 * time.Millisecond, Cap: 50 * time.Millisecond, Tries: 4},
 	})
 	must(b.t, err)
 	b.t.Cleanup(sources.Close)
-	buffers, err := worker.NewBuffers(4*part, part)
+	buffers, err := worker.NewBuffers(max(b.memory, part), part)
 	must(b.t, err)
 	b.cfg.Log = log
 	a, err := worker.NewArchiver(b.cfg, worker.Deps{

@@ -31,6 +31,9 @@ type assetTransfer struct {
 	name        string // below the video's folder; known once the first bytes were looked at
 	contentType string
 
+	// spare was taken before the source was asked: whoever holds one of a host's few connections never waits for
+	// memory that others hold while they wait for a connection.
+	spare  []byte
 	body   io.ReadCloser // of a source without a length, which is read in one go
 	stored int64
 }
@@ -175,6 +178,9 @@ func (t *assetTransfer) readParts(ctx context.Context, up *storage.Upload, first
 
 // missingParts yields what has to be fetched, in order. While the total is not known there is always a next part.
 func missingParts(up *storage.Upload) iter.Seq[storage.Part] {
+	if _, _, _, missing := up.Next(); !missing {
+		return func(func(storage.Part) bool) {} // a worker that died had completed it
+	}
 	if up.Parts() > 0 {
 		return slices.Values(up.Missing())
 	}
@@ -187,7 +193,7 @@ func missingParts(up *storage.Upload) iter.Seq[storage.Part] {
 
 // fill reads one part into a buffer.
 func (t *assetTransfer) fill(ctx context.Context, part storage.Part) (filledPart, error) {
-	buf, err := t.deps.Buffers.Take(ctx, part.Size)
+	buf, err := t.buffer(ctx, part.Size)
 	if err != nil {
 		return filledPart{}, err
 	}
@@ -202,6 +208,19 @@ func (t *assetTransfer) fill(ctx context.Context, part storage.Part) (filledPart
 		return filledPart{}, err
 	}
 	return filled, nil
+}
+
+// buffer returns the spare buffer if it is still there and large enough, else one from the budget.
+func (t *assetTransfer) buffer(ctx context.Context, n int64) ([]byte, error) {
+	spare := t.spare
+	t.spare = nil
+	if int64(cap(spare)) >= n && spare != nil {
+		return spare[:n], nil
+	}
+	if spare != nil {
+		t.deps.Buffers.Give(spare)
+	}
+	return t.deps.Buffers.Take(ctx, n)
 }
 
 func (t *assetTransfer) fillRange(ctx context.Context, part *filledPart) error {

@@ -3,7 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
-	"time"
+	"fmt"
 
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker/heygen"
@@ -45,12 +45,18 @@ func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*s
 	if err != nil {
 		return nil, err
 	}
+	if old != nil && !v.AcceptedAt.IsZero() && !old.SealedAt.Before(v.AcceptedAt) {
+		v.Again = false // this very job has sealed it; what is left to do are its late assets
+	}
 	if old != nil && old.State == storage.StateArchived && !v.Again {
 		return old, nil
 	}
+	partial := old != nil && old.State == storage.StatePartial
+	if partial && (v.FirstCompleted.IsZero() || old.SealedAt.Before(v.FirstCompleted)) {
+		v.FirstCompleted = old.SealedAt
+	}
 	r, err := a.newRun(ctx, v, old, progress)
-	var gone *GoneError
-	if errors.As(err, &gone) && old != nil && old.State == storage.StatePartial {
+	if partial && a.nothingMoreComes(old, err) {
 		return a.closeLate(ctx, old)
 	}
 	if err != nil {
@@ -59,12 +65,23 @@ func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*s
 	for _, asset := range heygen.Assets() {
 		if err := r.asset(ctx, asset); err != nil {
 			if errors.Is(err, errUnchanged) {
-				return old, nil
+				v.Again = false
+				return a.transfer(ctx, v, progress)
 			}
 			return nil, storeError(err)
 		}
 	}
 	return r.seal(ctx)
+}
+
+// nothingMoreComes says whether HeyGen's answer to another look at a sealed video ends the waiting for its late assets:
+// it is gone or has failed since, or the time for them is over and it is not even completed any more.
+func (a *Archiver) nothingMoreComes(old *storage.Manifest, err error) bool {
+	var settles interface{ Settle() (string, string) }
+	var notReady *NotReadyError
+	var noLink *NoLinkError
+	over := a.cfg.Now().After(a.LateUntil(old))
+	return errors.As(err, &settles) || (over && (errors.As(err, &notReady) || errors.As(err, &noLink)))
 }
 
 func (a *Archiver) newRun(ctx context.Context, v Video, old *storage.Manifest, progress Progress) (*run, error) {
@@ -137,7 +154,7 @@ func (r *run) optional(asset heygen.Asset, err error) error {
 	case isNotThere(err) && r.late(r.v, r.hv):
 		r.absent[asset] = storage.AbsentLate
 		return nil
-	case isNotThere(err), r.v.Attempts >= r.cfg.LastAttempt:
+	case isNotThere(err), r.v.Failures >= r.cfg.LastAttempt:
 		r.cfg.Log.Warn("an optional asset cannot be had; the video is sealed without it",
 			"video_id", r.v.ID, "asset", asset, "err", err)
 		return r.leaveOut(asset, storage.AbsentGone)
@@ -151,6 +168,9 @@ func (r *run) leaveOut(asset heygen.Asset, reason string) error {
 	return nil
 }
 
+// errWithdrawn: HeyGen offered the asset when the transfer began and no longer does.
+var errWithdrawn = errors.New("HeyGen no longer offers it")
+
 // refresh asks HeyGen for a new link to the asset.
 func (r *run) refresh(ctx context.Context, asset heygen.Asset) (heygen.Link, error) {
 	catalog := r.deps.Catalogs[accountName(r.v.Account)]
@@ -160,7 +180,7 @@ func (r *run) refresh(ctx context.Context, asset heygen.Asset) (heygen.Link, err
 	}
 	link, ok := hv.Link(asset)
 	if !ok {
-		return heygen.Link{}, &NotReadyError{VideoID: r.v.ID, VendorStatus: hv.VendorStatus, After: 5 * time.Second}
+		return heygen.Link{}, fmt.Errorf("refresh the link to %s of %s: %w", asset, r.v.ID, errWithdrawn)
 	}
 	return link, nil
 }

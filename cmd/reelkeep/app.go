@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
@@ -58,9 +60,13 @@ func startShelf(ctx context.Context, cfg config.Config, folder embedded.S3Option
 	if s.folder != "" {
 		var err error
 		if s.server, err = embedded.StartS3(ctx, folder); err != nil {
+			if folder.ReadOnly && errors.Is(err, fs.ErrNotExist) {
+				return nil, withCode(exitNotYet, err)
+			}
 			return nil, withCode(exitDependency, err)
 		}
 		sc.URL, sc.Endpoint, sc.Region = "s3://"+s.server.Bucket, s.server.Endpoint, s.server.Region
+		sc.Flush = s.flush
 		sc.Credentials = storage.Credentials{AccessKey: s.server.AccessKey, SecretKey: s.server.SecretKey}
 	}
 	var err error
@@ -68,6 +74,37 @@ func startShelf(ctx context.Context, cfg config.Config, folder embedded.S3Option
 		return nil, errors.Join(withCode(exitUsage, err), s.Close())
 	}
 	return s, nil
+}
+
+// flush forces files of the folder onto the disk, and the folder that names them: the gateway leaves that to the
+// system, and a power cut must not leave a manifest without the files that it vouches for.
+func (s *shelf) flush(keys []string) error {
+	dirs := map[string]bool{}
+	for _, key := range keys {
+		file := filepath.Join(s.folder, filepath.FromSlash(key))
+		dirs[filepath.Dir(file)] = true
+		if err := syncFile(file); err != nil {
+			return err
+		}
+	}
+	for dir := range dirs {
+		if err := errors.Join(syncFile(dir), syncFile(filepath.Dir(dir))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func syncFile(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("put %s on the disk: %w", name, err)
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("put %s on the disk: %w", name, err)
+	}
+	return nil
 }
 
 // where says, for people, where the archive is.
@@ -81,6 +118,22 @@ func (s *shelf) where(cfg config.Config) string {
 // file is the path of an object of a folder store.
 func (s *shelf) file(k storage.VideoKey, name string) string {
 	return filepath.Join(s.folder, filepath.FromSlash(k.Dir()), filepath.FromSlash(name))
+}
+
+// watch ends the run if the process that serves the folder dies. The function it returns ends the watching.
+func (s *shelf) watch(stop context.CancelCauseFunc) func() {
+	if s.server == nil {
+		return func() {}
+	}
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-s.server.Done():
+			stop(withCode(exitDependency, fmt.Errorf("the folder %s is no longer served: %w", s.folder, s.server.Err())))
+		case <-over:
+		}
+	}()
+	return func() { close(over) }
 }
 
 func (s *shelf) Close() error {

@@ -68,13 +68,19 @@ func (r *archiveRun) unsealed(ctx context.Context, p *parts) ([]string, error) {
 	if r.again {
 		return r.ids, nil
 	}
-	sealed := make([]*storage.Manifest, len(r.ids))
+	sealed, unreadable := make([]*storage.Manifest, len(r.ids)), make([]bool, len(r.ids))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(lookAhead)
 	for i, id := range r.ids {
 		g.Go(func() error {
 			m, err := p.shelf.Manifest(gctx, storage.VideoKey{Account: defaultAccount, VideoID: id})
 			if errors.Is(err, storage.ErrNotFound) {
+				return nil
+			}
+			var damaged *storage.DamagedError
+			if errors.As(err, &damaged) {
+				r.con.sayf("%v", err)
+				unreadable[i] = true
 				return nil
 			}
 			sealed[i] = m
@@ -86,6 +92,10 @@ func (r *archiveRun) unsealed(ctx context.Context, p *parts) ([]string, error) {
 	}
 	var todo []string
 	for i, id := range r.ids {
+		if unreadable[i] {
+			r.tally.undone++ // what cannot be read may be sealed, so it is left alone
+			continue
+		}
 		if sealed[i] == nil || sealed[i].State != storage.StateArchived {
 			todo = append(todo, id)
 			continue

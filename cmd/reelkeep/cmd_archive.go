@@ -125,7 +125,7 @@ func invalidID(id string) error {
 }
 
 // do runs the whole command: parts, list, what is sealed already, the rest through the private queue.
-func (r *archiveRun) do(ctx context.Context) (err error) {
+func (r *archiveRun) do(ctx context.Context) (retErr error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r.started = time.Now()
@@ -136,10 +136,14 @@ func (r *archiveRun) do(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.Close()) }()
+	defer func() { retErr = errors.Join(retErr, p.Close()) }()
+	defer p.shelf.watch(stop)()
 	if r.all {
-		if err := r.list(ctx, p.heygen); err != nil {
+		if err := r.list(ctx, p.heygen); err != nil && (len(r.ids) == 0 || ctx.Err() != nil) {
 			return err
+		} else if err != nil {
+			r.con.sayf("the list broke off; what it named so far is archived: %v", err)
+			defer func() { retErr = errors.Join(retErr, err) }()
 		}
 	}
 	todo, err := r.unsealed(ctx, p)

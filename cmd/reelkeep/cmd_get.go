@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -64,11 +66,8 @@ func getVideo(ctx context.Context, con *console, s *shelf, k storage.VideoKey, d
 			return err
 		}
 	}
-	text, err := m.MarshalJSON()
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "manifest.json"), text, 0o644)
+	text, sum := m.Bytes(), sha256.Sum256(m.Bytes())
+	return place(filepath.Join(dir, "manifest.json"), bytes.NewReader(text), hex.EncodeToString(sum[:]))
 }
 
 // sealedManifest returns the manifest or the error that `get` and `url` end with.
@@ -80,19 +79,39 @@ func sealedManifest(ctx context.Context, s *shelf, k storage.VideoKey) (*storage
 	return m, err
 }
 
-// getAsset writes one asset beside its target and moves it there once its checksum is right.
-func getAsset(ctx context.Context, s *shelf, k storage.VideoKey, asset storage.Asset, target string) (err error) {
-	if sum, err := fileSum(target); err == nil {
-		if sum == asset.SHA256 {
-			return nil
-		}
-		return fmt.Errorf("%s exists and is another file: move it away or name another folder", target)
-	}
+func getAsset(ctx context.Context, s *shelf, k storage.VideoKey, asset storage.Asset, target string) error {
 	body, err := s.Store.Open(ctx, k, asset.Key, 0, asset.Bytes)
 	if err != nil {
 		return fmt.Errorf("read %s of %s: %w", asset.Asset, k.VideoID, err)
 	}
 	defer body.Close()
+	err = place(target, body, asset.SHA256)
+	var damaged *sumError
+	if errors.As(err, &damaged) {
+		return withCode(exitDamage, fmt.Errorf("%s of %s is damaged in the archive: %w", asset.Asset, k.VideoID, damaged))
+	}
+	return err
+}
+
+// sumError: the bytes are not those that the manifest vouches for.
+type sumError struct{ got, want string }
+
+func (e *sumError) Error() string {
+	return fmt.Sprintf("its SHA-256 is %s, its manifest says %s", e.got, e.want)
+}
+
+// place writes a file beside its target and moves it there once its checksum is right. What is there already stays: if
+// it is the same that is fine, if not it is an error.
+func place(target string, body io.Reader, want string) error {
+	have, err := fileSum(target)
+	switch {
+	case err == nil && have == want:
+		return nil
+	case err == nil:
+		return fmt.Errorf("%s exists and is another file: move it away or name another folder", target)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s exists and cannot be read: %w", target, err)
+	}
 	part, err := os.CreateTemp(filepath.Dir(target), ".reelkeep-*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", target, err)
@@ -103,8 +122,8 @@ func getAsset(ctx context.Context, s *shelf, k storage.VideoKey, asset storage.A
 	if err = errors.Join(err, part.Chmod(0o644), part.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", target, err)
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != asset.SHA256 {
-		return withCode(exitDamage, fmt.Errorf("%s of %s is damaged in the archive: its SHA-256 is %s, its manifest says %s", asset.Asset, k.VideoID, got, asset.SHA256))
+	if got := hex.EncodeToString(sum.Sum(nil)); got != want {
+		return &sumError{got, want}
 	}
 	return os.Rename(part.Name(), target)
 }

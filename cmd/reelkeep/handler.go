@@ -25,7 +25,8 @@ type bench struct {
 
 	mu        sync.Mutex
 	awaySince time.Time
-	answered  bool // HeyGen or the store has answered at least once
+	answered  bool             // HeyGen or the store has answered at least once
+	best      map[string]int64 // how far each asset has ever come, by video and asset
 }
 
 // firstPatience is how long a dependency may be away that has never answered: that is a wrong address more often
@@ -39,7 +40,7 @@ const reasonNotCompleted = "not_completed"
 func (b *bench) Handle(ctx context.Context, w queue.Work, p queue.Progress) (queue.Outcome, error) {
 	v := b.hints[w.VideoID]
 	v.Account, v.ID, v.Metadata = w.Account, w.VideoID, w.Metadata
-	v.AcceptedAt, v.FirstCompleted, v.Attempts, v.Again = w.AcceptedAt, w.FirstCompleted, w.Attempts, b.again
+	v.AcceptedAt, v.FirstCompleted, v.Failures, v.Again = w.AcceptedAt, w.FirstCompleted, w.Failures, b.again
 	var out queue.Outcome
 	var err error
 	if w.Step == queue.StepTransfer {
@@ -66,7 +67,7 @@ func (b *bench) check(ctx context.Context, v worker.Video) (queue.Outcome, error
 }
 
 func (b *bench) transfer(ctx context.Context, v worker.Video, p queue.Progress) (queue.Outcome, error) {
-	m, err := b.archiver.Transfer(ctx, v, p.Stored)
+	m, err := b.archiver.Transfer(ctx, v, b.furthest(v, p))
 	if err != nil {
 		return queue.Outcome{}, err
 	}
@@ -76,6 +77,26 @@ func (b *bench) transfer(ctx context.Context, v worker.Video, p queue.Progress) 
 		b.partial(v, lateAssets(m), b.archiver.LateUntil(m))
 	}
 	return out, nil
+}
+
+// furthest hands on only progress that goes beyond all earlier runs of the video. A file that is damaged at its source
+// is stored again and again, and that must not keep it from being given up.
+func (b *bench) furthest(v worker.Video, p queue.Progress) worker.Progress {
+	return func(asset string, stored, total int64) {
+		key := v.ID + "/" + asset
+		b.mu.Lock()
+		ahead := stored > b.best[key]
+		if ahead {
+			if b.best == nil {
+				b.best = map[string]int64{}
+			}
+			b.best[key] = stored
+		}
+		b.mu.Unlock()
+		if ahead {
+			p.Stored(asset, stored, total)
+		}
+	}
 }
 
 // judge sees what an answer means for the whole run, not only for the video.

@@ -154,3 +154,33 @@ func TestCtrlCStopsCleanlyAndTheNextRunGoesOn(t *testing.T) {
 		t.Errorf("%d bytes were fetched again, want at most %d", extra, inFlight)
 	}
 }
+
+// A file that was stored, not sealed, and damaged since (a power cut, a person) is not what the manifest vouches for.
+func TestADamagedLeftoverIsFetchedAgain(t *testing.T) {
+	a := newAccount(t, 3*mib)
+	a.sim.Update("big", func(v *heygensim.Video) {
+		v.Assets["thumbnail"] = heygensim.Asset{Fault: &heygensim.Fault{Kind: heygensim.FaultStall}}
+	})
+	cmd := a.command(t.Context(), "archive", "big")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(a.folder, "big", "video.mp4")
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for asked := false; !asked; {
+		<-tick.C
+		for _, r := range a.sim.Requests() {
+			asked = asked || r.Asset == "thumbnail" // so the video is stored
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if err := os.Truncate(file, 10); err != nil {
+		t.Fatal(err)
+	}
+	a.sim.Update("big", func(v *heygensim.Video) { delete(v.Assets, "thumbnail") })
+	a.finish()
+}

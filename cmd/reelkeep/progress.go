@@ -28,6 +28,9 @@ type screen struct {
 	con  *console
 	bars *mpb.Progress // nil without a terminal
 
+	// mpb draws while it holds its own locks, and statusLine is part of what it draws: mpb is called with barsMu held at
+	// the most, never with mu, which statusLine takes.
+	barsMu sync.Mutex
 	mu     sync.Mutex
 	open   map[string]*mpb.Bar // by video and asset
 	moved  int64
@@ -66,12 +69,12 @@ func (s *screen) close() {
 			return
 		}
 		s.con.under(nil)
-		s.mu.Lock()
+		s.barsMu.Lock()
 		for _, bar := range s.open {
 			bar.Abort(true)
 		}
 		s.open = nil
-		s.mu.Unlock()
+		s.barsMu.Unlock()
 		s.status.Abort(true)
 		s.bars.Wait() // until the screen is clean; no bar is left to wait for, and none is added any more
 	})
@@ -82,8 +85,8 @@ func (s *screen) AssetStarted(v worker.Video, asset string, total, stored int64)
 	if s.bars == nil || (total >= 0 && total < barFrom) {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.barsMu.Lock()
+	defer s.barsMu.Unlock()
 	if s.open == nil {
 		return // the screen is closed
 	}
@@ -107,8 +110,10 @@ func (s *screen) AssetStarted(v worker.Video, asset string, total, stored int64)
 func (s *screen) Moved(v worker.Video, asset string, n int64) {
 	s.mu.Lock()
 	s.moved += n
-	bar := s.open[v.ID+"/"+asset]
 	s.mu.Unlock()
+	s.barsMu.Lock()
+	bar := s.open[v.ID+"/"+asset]
+	s.barsMu.Unlock()
 	if bar != nil {
 		bar.IncrInt64(n)
 	}
@@ -116,8 +121,8 @@ func (s *screen) Moved(v worker.Video, asset string, n int64) {
 
 // AssetDone closes the bar.
 func (s *screen) AssetDone(v worker.Video, asset, _ string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.barsMu.Lock()
+	defer s.barsMu.Unlock()
 	key := v.ID + "/" + asset
 	if bar := s.open[key]; bar != nil {
 		bar.Abort(true)

@@ -17,7 +17,19 @@ type Type struct {
 	ContentType string
 }
 
-// typeOf is the Type for an extension.
+// TypeOf is the Type for the extension of a file that was looked at before; a leading dot is ignored.
+func TypeOf(ext string) Type {
+	ext = strings.TrimPrefix(strings.ToLower(ext), ".")
+	switch ext {
+	case "jpg":
+		ext = "jpeg"
+	case "m4v":
+		ext = "mp4"
+	}
+	return typeOf(ext)
+}
+
+// typeOf is the Type for an extension of ours.
 func typeOf(ext string) Type {
 	switch ext {
 	case "mp4", "webm":

@@ -252,6 +252,10 @@ func (r *reader) folder(store string) string {
 	if store == "" || strings.HasPrefix(store, "s3://") {
 		return ""
 	}
+	if strings.HasPrefix(store, "s3:") {
+		r.fail("REELKEEP_STORE", "s3://bucket/prefix or a folder")
+		return ""
+	}
 	if scheme, _, found := strings.Cut(store, "://"); found {
 		r.fail("REELKEEP_STORE", "s3://bucket/prefix or a folder (there is no store "+scheme+"://)")
 		return ""
