@@ -102,29 +102,29 @@ func (r *archiveRun) settle(s queue.Status) error {
 		r.tally.archived++
 		r.tally.bytes += s.Bytes
 	case s.State == queue.StateCancelled && s.Reason == reasonNotCompleted:
-		r.tally.waiting++
 		if !named {
+			r.tally.waiting++
 			return nil
 		}
 		r.tally.undone++
 		report.State = string(queue.StateRendering)
 		report.Reason = orNull("not rendered yet; use --wait to wait for it")
 	case s.State == queue.StateGone:
-		r.tally.gone++
-		r.undone(named)
+		r.count(named, &r.tally.gone)
 	case s.State == queue.StateFailed && (s.Reason == "render_failed"):
-		r.tally.failed++
-		r.undone(named)
+		r.count(named, &r.tally.failed)
 	default:
 		r.tally.undone++
 	}
 	return report.print(r.con, r.json)
 }
 
-func (r *archiveRun) undone(named bool) {
+// count puts a video that HeyGen cannot give under what it is, unless somebody named it: then it could not be done.
+func (r *archiveRun) count(named bool, what *int) {
 	if named {
-		r.tally.undone++
+		what = &r.tally.undone
 	}
+	*what++
 }
 
 // newQueueLog keeps the machinery of the private queue out of a person's way unless debug is asked for.

@@ -157,6 +157,7 @@ func (r *archiveRun) do(ctx context.Context) (retErr error) {
 		err = r.work(ctx, stop, p, screen, todo)
 	}
 	screen.close()
+	r.tally.partial = screen.waiting()
 	return r.conclude(ctx, p.shelf, err)
 }
 
@@ -173,7 +174,7 @@ func (r *archiveRun) conclude(ctx context.Context, s *shelf, err error) error {
 		n    int
 		text string
 	}{
-		{t.already, "already there"}, {t.partial, "partial"}, {t.waiting, "not rendered yet"}, {t.failed, "failed in HeyGen"},
+		{t.already, "already there"}, {t.partial, "sealed and still waiting for late assets"}, {t.waiting, "not rendered yet"}, {t.failed, "failed in HeyGen"},
 		{t.drafts, "never rendered (drafts)"}, {t.gone, "gone"}, {t.undone, "could not be archived"},
 	} {
 		if part.n > 0 {

@@ -149,6 +149,13 @@ func (s *screen) settled(id string) {
 	delete(s.late, id)
 }
 
+// waiting is how many sealed videos still wait for late assets.
+func (s *screen) waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.late)
+}
+
 // statusLine is the line below the bars.
 func (s *screen) statusLine() string {
 	s.mu.Lock()
