@@ -84,7 +84,7 @@ func (r *run) entry(asset heygen.Asset, file *fetch.File, obj storage.Object) st
 
 // open opens the remote file: at its start, or where an earlier worker left off if it is still the same file.
 func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link) (*fetch.File, *storage.Leftover, error) {
-	opt := fetch.Options{Length: r.deps.Store.PartSize(-1)}
+	opt := fetch.Options{Length: r.deps.Store.PartSize(-1), Log: r.cfg.Log.With("video_id", r.v.ID, "asset", asset)}
 	earlier, resume := r.left[string(asset)]
 	resume = resume && r.resumable(asset, earlier)
 	if resume {

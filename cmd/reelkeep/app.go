@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/embedded"
@@ -156,6 +158,7 @@ type parts struct {
 func newParts(ctx context.Context, cfg config.Config, obs worker.Observer, log *slog.Logger) (*parts, error) {
 	p := &parts{}
 	var err error
+	limitHeap(cfg.Memory)
 	if p.heygen, err = newHeyGen(cfg, log); err != nil {
 		return nil, withCode(exitUsage, err)
 	}
@@ -181,6 +184,17 @@ func newParts(ctx context.Context, cfg config.Config, obs worker.Observer, log *
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// heapBeside is what the program needs beside part buffers, with room to spare.
+const heapBeside = 64 << 20
+
+// limitHeap makes the collector work harder rather than let garbage double what REELKEEP_MEMORY allows. A limit that
+// somebody has set by GOMEMLIMIT stands.
+func limitHeap(buffers int64) {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(buffers + heapBeside)
+	}
 }
 
 func newHeyGen(cfg config.Config, log *slog.Logger) (*heygen.Client, error) {

@@ -86,6 +86,8 @@ func (d *demo) do(ctx context.Context) (err error) {
 	}
 	if d.keep {
 		d.con.sayf("\nThe videos are in %s; they are ordinary files.", folder)
+	} else {
+		d.con.sayf("\nThe demo's folder is removed now; demo --keep keeps it.")
 	}
 	d.con.sayf("\nNow with your own account:  HEYGEN_API_KEY=… reelkeep archive --all")
 	return nil

@@ -98,12 +98,28 @@ func (s *screen) AssetStarted(v worker.Video, asset string, total, stored int64)
 		mpb.PrependDecorators(decor.Name(shorten(v.ID, 12)+" "+asset, decor.WC{W: 28, C: decor.DindentRight})),
 		mpb.AppendDecorators(
 			decor.CountersKibiByte("% .1f / % .1f", decor.WC{W: 22}),
-			decor.AverageSpeed(decor.SizeB1024(0), "% .1f", decor.WC{W: 14}),
-			decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left"),
+			decor.Any(pace(stored), decor.WC{W: 28}),
 		))
 	bar.SetCurrent(stored)
 	bar.SetRefill(stored)
 	s.open[key] = bar
+}
+
+// pace shows speed and time left of what is fetched in this run: what an earlier one stored took no time.
+func pace(stored int64) decor.DecorFunc {
+	began := time.Now()
+	return func(s decor.Statistics) string {
+		fetched, took := s.Current-stored, time.Since(began).Seconds()
+		if fetched <= 0 || took <= 0 {
+			return ""
+		}
+		speed := float64(fetched) / took
+		line := config.FormatBytes(int64(speed)) + "/s"
+		if left := s.Total - s.Current; left > 0 {
+			line += "  " + (time.Duration(float64(left)/speed) * time.Second).String() + " left"
+		}
+		return line
+	}
 }
 
 // Moved advances the bar and the total.

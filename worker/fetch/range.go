@@ -109,6 +109,9 @@ func (r *reader) read(p []byte) (int, error) {
 				return 0, err
 			}
 			r.broke = nil
+			if !r.effort.moved { // else a host whose answers bring nothing would be asked without end
+				r.broke = &fault{kind: short, text: "the answer brought no new byte"}
+			}
 		}
 	}
 }
@@ -132,8 +135,8 @@ func (r *reader) window(p []byte) (into []byte, wanted bool) {
 // range it was asked for; then the rest is asked for. The end of a file of unknown size is the end.
 func (r *reader) atEnd(open, wanted bool) error {
 	switch {
-	case !open:
-		return nil
+	case !open && (r.end >= 0 || !r.file.inOrder):
+		return nil // in order, an answer with a length is the whole file, even if earlier ones told none
 	case !wanted:
 		return fmt.Errorf("%w: it ends before byte %d now", ErrChanged, r.pos)
 	}

@@ -103,7 +103,7 @@ func (e *Error) details() string {
 func (e *Error) Hint() string {
 	switch e.Kind {
 	case Unauthorized:
-		return "check HEYGEN_API_KEY (or the account's key in REELKEEP_ACCOUNTS_FILE)"
+		return "check HEYGEN_API_KEY"
 	case Forbidden:
 		return "check that the key in HEYGEN_API_KEY belongs to the account and plan that own the video"
 	case NotFound:
