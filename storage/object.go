@@ -47,13 +47,14 @@ func (s *Store) head(ctx context.Context, key string) (found, error) {
 	if err != nil {
 		return found{}, s.fail(ctx, "look at", key, err)
 	}
+	metadata := lowerNames(out.Metadata)
 	f := found{
 		Object: Object{
 			Key: key, ETag: aws.ToString(out.ETag), Size: aws.ToInt64(out.ContentLength), ContentType: aws.ToString(out.ContentType),
-			SHA256: meta(out.Metadata, metaSHA256),
+			SHA256: metadata[metaSHA256],
 		},
-		upload: meta(out.Metadata, metaUpload),
-		meta:   lowerNames(out.Metadata),
+		upload: metadata[metaUpload],
+		meta:   metadata,
 	}
 	if c := aws.ToString(out.ChecksumCRC64NVME); c != "" && out.ChecksumType != types.ChecksumTypeComposite && !strings.Contains(c, "-") {
 		f.CRC64NVME, f.checksum = c, true
@@ -68,16 +69,6 @@ func lowerNames(m map[string]string) map[string]string {
 		lower[strings.ToLower(k)] = v
 	}
 	return lower
-}
-
-// meta finds a metadata value whatever case the store gives names back in.
-func meta(m map[string]string, name string) string {
-	for k, v := range m {
-		if strings.EqualFold(k, name) {
-			return v
-		}
-	}
-	return ""
 }
 
 // read returns a small object whole. A larger one is not what it claims to be.

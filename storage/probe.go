@@ -129,7 +129,7 @@ func (p *prober) basics(ctx context.Context) error {
 	}
 	sum := md5.Sum([]byte(body)) //nolint:gosec // see the import
 	p.set(func(c *Capabilities) {
-		c.Metadata = meta(out.Metadata, metaUpload) == note
+		c.Metadata = lowerNames(out.Metadata)[metaUpload] == note
 		c.ETagIsMD5 = strings.Trim(etag, `"`) == hex.EncodeToString(sum[:])
 	})
 	return nil

@@ -139,6 +139,9 @@ func (s *shelf) watch(stop context.CancelCauseFunc) func() {
 }
 
 func (s *shelf) Close() error {
+	if s.Store != nil {
+		s.Store.Close()
+	}
 	if s.server == nil {
 		return nil
 	}
