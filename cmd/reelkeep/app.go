@@ -19,8 +19,8 @@ import (
 	"github.com/reelkeep/reelkeep/worker/heygen"
 )
 
-// defaultAccount is the account of the one key; more than one key is a later chapter.
-const defaultAccount = "default"
+// defaultAccount is the account of HEYGEN_API_KEY.
+const defaultAccount = config.DefaultAccount
 
 // shelf is the store, and the process that serves it if it is a folder.
 type shelf struct {
@@ -150,7 +150,7 @@ func (s *shelf) Close() error {
 
 // parts is everything that archives: HeyGen, the way to its files, the shelf and the bench.
 type parts struct {
-	heygen   *heygen.Client
+	heygen   map[string]*heygen.Client // by account
 	sources  *fetch.Client
 	shelf    *shelf
 	buffers  *worker.Buffers
@@ -159,11 +159,16 @@ type parts struct {
 
 // newParts builds the parts in the order in which they need each other.
 func newParts(ctx context.Context, cfg config.Config, obs worker.Observer, log *slog.Logger) (*parts, error) {
-	p := &parts{}
+	p := &parts{heygen: map[string]*heygen.Client{}}
 	var err error
 	limitHeap(cfg.Memory)
-	if p.heygen, err = newHeyGen(cfg, log); err != nil {
-		return nil, withCode(exitUsage, err)
+	catalogs := map[string]worker.Catalog{}
+	for _, account := range cfg.Accounts {
+		client, err := newHeyGen(cfg, account, log)
+		if err != nil {
+			return nil, withCode(exitUsage, err)
+		}
+		p.heygen[account.Name], catalogs[account.Name] = client, client
 	}
 	if p.buffers, err = worker.NewBuffers(cfg.Memory, cfg.PartSize); err != nil {
 		return nil, withCode(exitUsage, err)
@@ -180,8 +185,7 @@ func newParts(ctx context.Context, cfg config.Config, obs worker.Observer, log *
 	p.archiver, err = worker.NewArchiver(
 		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Log: log},
 		worker.Deps{
-			Catalogs: map[string]worker.Catalog{defaultAccount: p.heygen},
-			Opener:   p.sources, Store: p.shelf.Store, Buffers: p.buffers, Observer: obs,
+			Catalogs: catalogs, Opener: p.sources, Store: p.shelf.Store, Buffers: p.buffers, Observer: obs,
 		})
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -200,12 +204,12 @@ func limitHeap(buffers int64) {
 	}
 }
 
-func newHeyGen(cfg config.Config, log *slog.Logger) (*heygen.Client, error) {
+func newHeyGen(cfg config.Config, account config.Account, log *slog.Logger) (*heygen.Client, error) {
 	client, err := heygen.New(heygen.Config{
-		BaseURL: cfg.HeyGenURL, Key: cfg.HeyGenKey, Version: cfg.HeyGenVersion, UserAgent: userAgent(), Log: log,
+		BaseURL: cfg.HeyGenURL, Key: account.Key, Version: cfg.HeyGenVersion, UserAgent: userAgent(), Log: log,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reach HeyGen: %w", err)
+		return nil, fmt.Errorf("account %s: %w", account.Name, err)
 	}
 	return client, nil
 }

@@ -73,7 +73,7 @@ func (r *archiveRun) unsealed(ctx context.Context, p *parts) ([]string, error) {
 	g.SetLimit(lookAhead)
 	for i, id := range r.ids {
 		g.Go(func() error {
-			m, err := p.shelf.Manifest(gctx, storage.VideoKey{Account: defaultAccount, VideoID: id})
+			m, err := p.shelf.Manifest(gctx, storage.VideoKey{Account: r.account, VideoID: id})
 			if errors.Is(err, storage.ErrNotFound) {
 				return nil
 			}

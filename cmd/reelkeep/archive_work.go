@@ -60,7 +60,7 @@ func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *
 	client := queue.NewClientFromRedis(rdb)
 	jobs := make([]queue.Job, len(todo))
 	for i, id := range todo {
-		jobs[i] = queue.Job{VideoID: id, Account: defaultAccount}
+		jobs[i] = queue.Job{VideoID: id, Account: r.account}
 	}
 	if _, err := client.EnqueueMany(ctx, jobs); err != nil && ctx.Err() == nil {
 		return errors.Join(fmt.Errorf("fill the private queue: %w", err), drained(halt, ended))

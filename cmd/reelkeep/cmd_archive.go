@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -30,6 +31,7 @@ func archiveCommand(con *console) *cli.Command {
 			&cli.DurationFlag{Name: "since", Usage: "with or without --all: every completed video created within this `DURATION`, such as 720h"},
 			&cli.BoolFlag{Name: "wait", Usage: "wait for videos that are still being rendered"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "only say what would be archived"},
+			accountFlag(),
 			&cli.BoolFlag{Name: "again", Usage: "fetch the named videos again if they were rendered again, as a new generation; nothing is overwritten"},
 			jsonFlag(),
 		}, settingFlags(config.HeyGen, config.Store, config.Transfer, config.Safety, config.Waiting, config.Logging)...),
@@ -45,15 +47,16 @@ func archiveCommand(con *console) *cli.Command {
 
 // archiveRun is one run of `archive`.
 type archiveRun struct {
-	con    *console
-	cfg    config.Config
-	ids    []string
-	all    bool
-	since  time.Duration
-	wait   bool
-	dryRun bool
-	again  bool
-	json   bool
+	con     *console
+	cfg     config.Config
+	account string
+	ids     []string
+	all     bool
+	since   time.Duration
+	wait    bool
+	dryRun  bool
+	again   bool
+	json    bool
 
 	started time.Time
 	hints   map[string]worker.Video // what the list said
@@ -71,7 +74,7 @@ type tally struct {
 
 func newArchiveRun(c *cli.Command, con *console) (*archiveRun, error) {
 	r := &archiveRun{
-		con: con, all: c.Bool("all") || c.IsSet("since"), since: c.Duration("since"), wait: c.Bool("wait"),
+		con: con, account: c.String("account"), all: c.Bool("all") || c.IsSet("since"), since: c.Duration("since"), wait: c.Bool("wait"),
 		dryRun: c.Bool("dry-run"), again: c.Bool("again"), json: c.Bool("json"), hints: map[string]worker.Video{},
 	}
 	var errs []error
@@ -82,7 +85,7 @@ func newArchiveRun(c *cli.Command, con *console) (*archiveRun, error) {
 	if r.cfg.Store == "" {
 		errs = append(errs, r.cfg.UseStore(defaultStore))
 	}
-	errs = append(errs, r.cfg.Need("HEYGEN_API_KEY"), r.checkArgs(c))
+	errs = append(errs, r.cfg.Need("HEYGEN_API_KEY"), knownAccount(r.cfg, r.account), r.checkArgs(c))
 	return r, withCode(exitUsage, errors.Join(errs...))
 }
 
@@ -120,6 +123,20 @@ func (r *archiveRun) checkArgs(c *cli.Command) error {
 	return nil
 }
 
+// accountFlag picks one of several accounts.
+func accountFlag() cli.Flag {
+	return &cli.StringFlag{Name: "account", Value: defaultAccount, Usage: "`NAME` of the HeyGen account (REELKEEP_ACCOUNTS_FILE)"}
+}
+
+// knownAccount refuses the name of an account for which there is no key. If there is no key at all, that is what
+// a person is told first.
+func knownAccount(cfg config.Config, name string) error {
+	if _, ok := cfg.Account(name); ok || len(cfg.Accounts) == 0 {
+		return nil
+	}
+	return fmt.Errorf("--account: there is no account %q; the configured ones are: %s", name, strings.Join(cfg.AccountNames(), ", "))
+}
+
 func invalidID(id string) error {
 	return fmt.Errorf("video id %q: want 1 to 128 letters, digits, - or _", id)
 }
@@ -139,7 +156,7 @@ func (r *archiveRun) do(ctx context.Context) (retErr error) {
 	defer func() { retErr = errors.Join(retErr, p.Close()) }()
 	defer p.shelf.watch(stop)()
 	if r.all {
-		if err := r.list(ctx, p.heygen); err != nil && (len(r.ids) == 0 || ctx.Err() != nil) {
+		if err := r.list(ctx, p.heygen[r.account]); err != nil && (len(r.ids) == 0 || ctx.Err() != nil) {
 			return err
 		} else if err != nil {
 			r.con.sayf("the list broke off; what it named so far is archived: %v", err)

@@ -74,7 +74,7 @@ func (d *demo) do(ctx context.Context) (err error) {
 		return err
 	}
 	d.con.sayf("$ reelkeep archive --all --wait")
-	run := &archiveRun{con: d.con, cfg: d.cfg, all: true, wait: true, hints: map[string]worker.Video{}}
+	run := &archiveRun{con: d.con, cfg: d.cfg, account: defaultAccount, all: true, wait: true, hints: map[string]worker.Video{}}
 	if err := run.do(ctx); err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (d *demo) config(folder string) (config.Config, error) {
 // collectLinks asks HeyGen for its links, as an app that stores them in its database would, and says when the
 // last of them dies.
 func (d *demo) collectLinks(ctx context.Context) (map[string]secret.String, time.Time, error) {
-	api, err := newHeyGen(d.cfg, newLog(d.cfg, stderrOf{d.con}))
+	api, err := newHeyGen(d.cfg, d.cfg.Accounts[0], newLog(d.cfg, stderrOf{d.con}))
 	if err != nil {
 		return nil, time.Time{}, err
 	}

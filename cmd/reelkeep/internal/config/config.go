@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -17,7 +18,8 @@ import (
 
 // Config is every setting, checked.
 type Config struct {
-	HeyGenKey        secret.String
+	// Accounts are the HeyGen accounts, by name in order. HEYGEN_API_KEY is the one called DefaultAccount.
+	Accounts         []Account
 	HeyGenURL        string
 	HeyGenVersion    string
 	Redis            secret.String
@@ -33,6 +35,9 @@ type Config struct {
 	PrivateSources   []netip.Prefix
 	RenderWait       time.Duration
 	LateAssetsWait   time.Duration
+	OpsListen        string        // host:port
+	SweepEvery       time.Duration // 0 = off
+	SweepFullEvery   time.Duration // 0 = off
 	LogFormat        string
 	LogLevel         slog.Level
 }
@@ -64,7 +69,7 @@ func Load(lookup Lookup) (Config, error) {
 		r.read(s, lookup)
 	}
 	c := Config{
-		HeyGenKey:      secret.New(r.values["HEYGEN_API_KEY"]),
+		Accounts:       r.accounts(),
 		HeyGenURL:      r.origin("HEYGEN_API_URL"),
 		HeyGenVersion:  r.oneOf("HEYGEN_API_VERSION", "auto", "v3", "v1"),
 		Redis:          secret.New(r.values["REELKEEP_REDIS"]),
@@ -80,6 +85,9 @@ func Load(lookup Lookup) (Config, error) {
 		PrivateSources: r.prefixes("REELKEEP_PRIVATE_SOURCES"),
 		RenderWait:     r.duration("REELKEEP_RENDER_WAIT", time.Second, 10*365*24*time.Hour),
 		LateAssetsWait: r.duration("REELKEEP_LATE_ASSETS_WAIT", 0, 7*24*time.Hour),
+		OpsListen:      r.address("REELKEEP_OPS_LISTEN"),
+		SweepEvery:     r.duration("REELKEEP_SWEEP_EVERY", 0, 10*365*24*time.Hour),
+		SweepFullEvery: r.duration("REELKEEP_SWEEP_FULL_EVERY", 0, 10*365*24*time.Hour),
 		LogFormat:      r.oneOf("REELKEEP_LOG_FORMAT", "text", "json"),
 		LogLevel:       r.level("REELKEEP_LOG_LEVEL"),
 	}
@@ -103,8 +111,8 @@ func (c Config) Need(envs ...string) error {
 	var errs []error
 	for _, env := range envs {
 		switch {
-		case env == "HEYGEN_API_KEY" && c.HeyGenKey.IsZero():
-			errs = append(errs, &SettingError{Env: env, Want: "set it to the key of your HeyGen account (app.heygen.com → Settings → API)"})
+		case env == "HEYGEN_API_KEY" && len(c.Accounts) == 0:
+			errs = append(errs, &SettingError{Env: env, Want: "set it to the key of your HeyGen account (app.heygen.com → Settings → API), or REELKEEP_ACCOUNTS_FILE for several"})
 		case env == "REELKEEP_STORE" && c.Store == "":
 			errs = append(errs, &SettingError{Env: env, Want: "set it to s3://bucket/prefix or to a folder"})
 		case env == "REELKEEP_REDIS" && c.Redis.IsZero():
@@ -213,6 +221,16 @@ func (r *reader) bytes(env string, from, to int64) int64 {
 		return 0
 	}
 	return n
+}
+
+// address takes host:port; the host may be missing.
+func (r *reader) address(env string) string {
+	_, port, err := net.SplitHostPort(r.values[env])
+	if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
+		r.fail(env, "an address such as 127.0.0.1:9464 or :9464")
+		return ""
+	}
+	return r.values[env]
 }
 
 func (r *reader) list(env string) []string {

@@ -35,7 +35,8 @@ func TestAllBadSettingsAreNamedAtOnce(t *testing.T) {
 		"HEYGEN_API_URL": "api.heygen.com", "HEYGEN_API_VERSION": "v2", "REELKEEP_STORE": "gs://bucket", "REELKEEP_S3_PUBLIC_URL": "https://x/path",
 		"REELKEEP_CHECKSUM": "sha1", "REELKEEP_CONCURRENCY": "0", "REELKEEP_PART_SIZE": "1MiB", "REELKEEP_MEMORY": "lots", "REELKEEP_HOST_STREAMS": "-1",
 		"REELKEEP_STALL_TIMEOUT": "10ms", "REELKEEP_PRIVATE_SOURCES": "10.0.0.1", "REELKEEP_RENDER_WAIT": "soon", "REELKEEP_LATE_ASSETS_WAIT": "-1s",
-		"REELKEEP_LOG_FORMAT": "xml", "REELKEEP_LOG_LEVEL": "loud",
+		"REELKEEP_LOG_FORMAT": "xml", "REELKEEP_LOG_LEVEL": "loud", "REELKEEP_OPS_LISTEN": "9464", "REELKEEP_SWEEP_EVERY": "hourly",
+		"REELKEEP_SWEEP_FULL_EVERY": "-1h", "REELKEEP_ACCOUNTS_FILE": "/does/not/exist.json",
 	}
 	_, err := Load(from(bad))
 	if err == nil {
@@ -66,8 +67,8 @@ func TestASecretComesFromItsFile(t *testing.T) {
 	}
 	t.Setenv("HEYGEN_API_KEY_FILE", file)
 	c, err := Load(from(nil))
-	if err != nil || c.HeyGenKey.Reveal() != "sk_from_file" {
-		t.Errorf("got %q, %v", c.HeyGenKey.Reveal(), err)
+	if err != nil || len(c.Accounts) != 1 || c.Accounts[0].Key.Reveal() != "sk_from_file" {
+		t.Errorf("got %d accounts, %v", len(c.Accounts), err)
 	}
 	_, err = Load(from(map[string]string{"HEYGEN_API_KEY": "sk_also_set"}))
 	if err == nil || !strings.Contains(err.Error(), "not both") || strings.Contains(err.Error(), "sk_also_set") {
@@ -76,6 +77,38 @@ func TestASecretComesFromItsFile(t *testing.T) {
 	t.Setenv("HEYGEN_API_KEY_FILE", file+".missing")
 	if _, err = Load(from(nil)); err == nil || !strings.Contains(err.Error(), "HEYGEN_API_KEY_FILE") {
 		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestSeveralAccountsComeFromTheirFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	write("west.key", "sk_west\n")
+	file := write("accounts.json", `[{"name":"west","api_key_file":"west.key","webhook_secrets":["later"]},{"name":"east","api_key":"sk_east"}]`)
+	c, err := Load(from(map[string]string{"REELKEEP_ACCOUNTS_FILE": file, "HEYGEN_API_KEY": "sk_default"}))
+	if err != nil || strings.Join(c.AccountNames(), " ") != "default east west" {
+		t.Fatalf("got %v, %v", c.AccountNames(), err)
+	}
+	if a, ok := c.Account("west"); !ok || a.Key.Reveal() != "sk_west" {
+		t.Error("the key of west is not that of its file")
+	}
+	for name, text := range map[string]string{
+		"twice": `[{"name":"a","api_key":"SECRET"},{"name":"a","api_key":"SECRET"}]`,
+		"both":  `[{"name":"a","api_key":"SECRET","api_key_file":"west.key"}]`,
+		"none":  `[{"name":"a"}]`, "name": `[{"name":"a/b","api_key":"SECRET"}]`, "shape": `{"a":"SECRET"}`,
+		"missing": `[{"name":"a","api_key_file":"no.key"}]`,
+	} {
+		_, err := Load(from(map[string]string{"REELKEEP_ACCOUNTS_FILE": write(name, text)}))
+		if err == nil || !strings.Contains(err.Error(), "REELKEEP_ACCOUNTS_FILE") || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

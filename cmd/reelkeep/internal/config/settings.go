@@ -13,11 +13,14 @@ const (
 	Transfer Group = "Transfers"
 	Safety   Group = "What may be fetched"
 	Waiting  Group = "Waiting"
+	Service  Group = "The service"
 	Logging  Group = "Logging"
 )
 
 // Groups returns all groups in order.
-func Groups() []Group { return []Group{HeyGen, Redis, Store, Transfer, Safety, Waiting, Logging} }
+func Groups() []Group {
+	return []Group{HeyGen, Redis, Store, Transfer, Safety, Waiting, Service, Logging}
+}
 
 // Setting describes one setting.
 type Setting struct {
@@ -42,6 +45,7 @@ func Settings() []Setting {
 		{Env: "HEYGEN_API_KEY", Group: HeyGen, Secret: true, Usage: "the key of your HeyGen account"},
 		{Env: "HEYGEN_API_URL", Group: HeyGen, Default: "https://api.heygen.com", Usage: "where HeyGen's API is"},
 		{Env: "HEYGEN_API_VERSION", Group: HeyGen, Default: "auto", Usage: "auto (v3, falling back to v1), v3 or v1"},
+		{Env: "REELKEEP_ACCOUNTS_FILE", Group: HeyGen, Usage: `several accounts: a JSON file [{"name": "…", "api_key_file": "…"}, …] ("api_key" instead holds the key itself); HEYGEN_API_KEY is the account "default"`},
 
 		{Env: "REELKEEP_REDIS", Group: Redis, Secret: true, Usage: "Redis of the fleet: redis://[user:pass@]host:6379/0, rediss://…, redis-sentinel://h1:26379,h2:26379/0?master=NAME, redis-cluster://h1,h2; only commands that talk to a fleet use it"},
 
@@ -60,6 +64,10 @@ func Settings() []Setting {
 
 		{Env: "REELKEEP_RENDER_WAIT", Group: Waiting, Default: "72h", Usage: "how long a render may take"},
 		{Env: "REELKEEP_LATE_ASSETS_WAIT", Group: Waiting, Default: "10m", Usage: "how long after completion an optional asset may turn up; 0 = not at all"},
+
+		{Env: "REELKEEP_OPS_LISTEN", Group: Service, Default: "127.0.0.1:9464", Usage: "where /livez, /readyz and /metrics are served, without a token; port 0 = any free one, which is logged"},
+		{Env: "REELKEEP_SWEEP_EVERY", Group: Service, Default: "1h", Usage: "how often a sweep looks for new videos in HeyGen's list, newest first; 0 = off"},
+		{Env: "REELKEEP_SWEEP_FULL_EVERY", Group: Service, Default: "24h", Usage: "how often a sweep reads the whole list; 0 = off"},
 
 		{Env: "REELKEEP_LOG_FORMAT", Group: Logging, Default: "text", Usage: "text or json"},
 		{Env: "REELKEEP_LOG_LEVEL", Group: Logging, Default: "info", Usage: "debug, info, warn or error"},
