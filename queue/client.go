@@ -43,6 +43,29 @@ func (c *Client) Close() error {
 	return c.ledger.rdb.Close()
 }
 
+// NewServer returns a server on the client's connection; see NewServer. The client must not be closed before the
+// server's Run has returned.
+func (c *Client) NewServer(cfg ServerConfig, h Handler) (*Server, error) {
+	return NewServer(c.ledger.rdb, cfg, h)
+}
+
+// Check looks whether Redis is what it must be; see CheckRedis.
+func (c *Client) Check(ctx context.Context) ([]Warning, error) { return CheckRedis(ctx, c.ledger.rdb) }
+
+// Ping says whether Redis answers.
+func (c *Client) Ping(ctx context.Context) error {
+	if err := c.ledger.rdb.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("reach Redis (REELKEEP_REDIS): %w", err)
+	}
+	return nil
+}
+
+// CheckFingerprint says whether the fleet behind this Redis has this fingerprint, which becomes its own if it has none
+// yet. The error is a *FingerprintError, or Redis is out of reach.
+func (c *Client) CheckFingerprint(ctx context.Context, fingerprint string) error {
+	return checkFingerprint(ctx, c.ledger.rdb, fingerprint)
+}
+
 // Status says where a video of the default account stands, or ErrUnknown.
 func (c *Client) Status(ctx context.Context, videoID string) (Status, error) {
 	return c.StatusIn(ctx, DefaultAccount, videoID)

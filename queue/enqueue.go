@@ -23,8 +23,15 @@ func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
 // and the others are accepted. If Redis fails on the way, the error is returned and jobs may have been
 // accepted: handing all of them in again is harmless.
 func (c *Client) EnqueueMany(ctx context.Context, jobs []Job) ([]Result, error) {
+	return c.handIn(ctx, jobs, accept)
+}
+
+// acceptor decides what a job means for a video about which h is known. The entry is nil if nothing changes.
+type acceptor func(h *held, job Job, now int64) (*entry, Receipt)
+
+func (c *Client) handIn(ctx context.Context, jobs []Job, decide acceptor) ([]Result, error) {
 	results := make([]Result, len(jobs))
-	b := &batch{jobs: make([]Job, len(jobs)), results: results}
+	b := &batch{jobs: make([]Job, len(jobs)), results: results, decide: decide}
 	for i, job := range jobs {
 		j, err := job.normalize()
 		results[i].VideoID = job.VideoID
@@ -52,6 +59,7 @@ type batch struct {
 	jobs    []Job
 	results []Result
 	todo    []int
+	decide  acceptor
 }
 
 // enqueueRound tries each open job once; those overtaken by somebody else stay open. A video named
@@ -98,7 +106,7 @@ func (c *Client) enqueueSome(ctx context.Context, account string, b *batch, whic
 	var changes []change
 	var changed []int
 	for k, i := range which {
-		next, receipt := accept(known[k], b.jobs[i], now)
+		next, receipt := b.decide(known[k], b.jobs[i], now)
 		b.results[i].Receipt = receipt
 		if next != nil {
 			changes = append(changes, change{from: known[k], next: next, now: now})
@@ -120,7 +128,7 @@ func (c *Client) enqueueSome(ctx context.Context, account string, b *batch, whic
 	return open, nil
 }
 
-// accept decides what a job means for a video about which h is known. next is nil if nothing changes.
+// accept is the acceptor of a job that somebody asks for.
 func accept(h *held, job Job, now int64) (next *entry, receipt Receipt) {
 	receipt = Receipt{VideoID: job.VideoID, State: h.state(), Duplicate: true}
 	if h.entry != nil {

@@ -42,7 +42,7 @@ func (s *Server) present(ctx context.Context) error {
 		return fmt.Errorf("encode presence: %w", err)
 	}
 	if s.cfg.Fingerprint != "" {
-		if err := s.checkFingerprint(ctx); err != nil {
+		if err := checkFingerprint(ctx, s.rdb, s.cfg.Fingerprint); err != nil {
 			return err
 		}
 	}
@@ -55,18 +55,18 @@ func (s *Server) present(ctx context.Context) error {
 	return nil
 }
 
-func (s *Server) checkFingerprint(ctx context.Context) error {
-	if err := s.rdb.SetNX(ctx, keyFingerprint, s.cfg.Fingerprint, 0).Err(); err != nil {
+func checkFingerprint(ctx context.Context, rdb redis.UniversalClient, ours string) error {
+	if err := rdb.SetNX(ctx, keyFingerprint, ours, 0).Err(); err != nil {
 		return fmt.Errorf("write fingerprint: %w", err)
 	}
-	theirs, err := s.rdb.Get(ctx, keyFingerprint).Result()
+	theirs, err := rdb.Get(ctx, keyFingerprint).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
 		return nil
 	case err != nil:
 		return fmt.Errorf("read fingerprint: %w", err)
-	case theirs != s.cfg.Fingerprint:
-		return &FingerprintError{Ours: s.cfg.Fingerprint, Theirs: theirs}
+	case theirs != ours:
+		return &FingerprintError{Ours: ours, Theirs: theirs}
 	}
 	return nil
 }

@@ -157,8 +157,14 @@ type parts struct {
 	archiver *worker.Archiver
 }
 
+// makings are what the parts of a run differ in.
+type makings struct {
+	observer worker.Observer // may be nil
+	open     func(ctx context.Context, cfg config.Config, log *slog.Logger) (*shelf, error)
+}
+
 // newParts builds the parts in the order in which they need each other.
-func newParts(ctx context.Context, cfg config.Config, obs worker.Observer, log *slog.Logger) (*parts, error) {
+func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logger) (*parts, error) {
 	p := &parts{heygen: map[string]*heygen.Client{}}
 	var err error
 	limitHeap(cfg.Memory)
@@ -179,13 +185,13 @@ func newParts(ctx context.Context, cfg config.Config, obs worker.Observer, log *
 	}); err != nil {
 		return nil, withCode(exitUsage, err)
 	}
-	if p.shelf, err = openShelfToWrite(ctx, cfg, log); err != nil {
+	if p.shelf, err = m.open(ctx, cfg, log); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	p.archiver, err = worker.NewArchiver(
 		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Log: log},
 		worker.Deps{
-			Catalogs: catalogs, Opener: p.sources, Store: p.shelf.Store, Buffers: p.buffers, Observer: obs,
+			Catalogs: catalogs, Opener: p.sources, Store: p.shelf.Store, Buffers: p.buffers, Observer: m.observer,
 		})
 	if err != nil {
 		return nil, errors.Join(err, p.Close())

@@ -15,9 +15,6 @@ const (
 	// foregroundPoll is how often the private queue is looked at; it lies in this process, so that costs little
 	// and saves every video the second that a shared Redis is spared.
 	foregroundPoll = 10 * time.Millisecond
-	// foregroundPatience is how long HeyGen or the store may be away before a foreground run ends: somebody is
-	// waiting for it, or a timer will start the next.
-	foregroundPatience = 5 * time.Minute
 	// The pause after a failure is shorter than a fleet's, because somebody waits.
 	foregroundBackoffBase, foregroundBackoffCap = time.Second, 30 * time.Second
 )
@@ -37,9 +34,8 @@ func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *
 
 	done := make(chan queue.Status, len(todo))
 	handler := &bench{
-		archiver: p.archiver, hints: r.hints, again: r.again, wait: r.wait, patience: foregroundPatience,
-		alarm: func(err error) { stop(err) }, notice: func(text string) { r.con.sayf("%s", text) },
-		partial: screen.partial,
+		archiver: p.archiver, hints: r.hints, again: r.again, wait: r.wait, partial: screen.partial,
+		outlook: &patience{limit: foregroundPatience, end: stop, notice: func(text string) { r.con.sayf("%s", text) }},
 	}
 	server, err := queue.NewServer(rdb, queue.ServerConfig{
 		Concurrency: r.cfg.Concurrency, StatusConcurrency: r.cfg.Concurrency, Poll: foregroundPoll,

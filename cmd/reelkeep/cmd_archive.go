@@ -149,7 +149,7 @@ func (r *archiveRun) do(ctx context.Context) (retErr error) {
 	log := newLog(r.cfg, stderrOf{r.con})
 	screen := newScreen(r.con)
 	defer screen.close()
-	p, err := newParts(ctx, r.cfg, screen, log)
+	p, err := newParts(ctx, r.cfg, makings{observer: screen, open: openShelfToWrite}, log)
 	if err != nil {
 		return err
 	}

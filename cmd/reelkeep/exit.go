@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker"
 	"github.com/reelkeep/reelkeep/worker/heygen"
@@ -64,6 +65,8 @@ func codeOf(ctx context.Context, err error) int {
 	var away *worker.OutageError
 	var storeRefused *storage.RefusedError
 	var storeAway *storage.UnreachableError
+	var redisRefused *queue.RedisError
+	var otherFleet *queue.FingerprintError
 	switch {
 	case err == nil:
 		return exitOK
@@ -71,7 +74,9 @@ func codeOf(ctx context.Context, err error) int {
 		return exitInterrupted
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.As(err, &refused), errors.As(err, &away), errors.As(err, &storeRefused), errors.As(err, &storeAway), isHeyGenAway(err):
+	case errors.As(err, &otherFleet):
+		return exitUsage
+	case errors.As(err, &redisRefused), errors.As(err, &refused), errors.As(err, &away), errors.As(err, &storeRefused), errors.As(err, &storeAway), isHeyGenAway(err):
 		return exitDependency
 	}
 	return exitNotDone
@@ -94,10 +99,21 @@ func complain(w io.Writer, err error) {
 	if errors.Is(err, errReported) {
 		return
 	}
-	text := secret.Scrub(err.Error())
+	text := scrubbed(err)
 	fmt.Fprintf(w, "reelkeep: %s\n", printable(text))
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) && !strings.Contains(text, hinted.Hint()) {
-		fmt.Fprintf(w, "  hint: %s\n", printable(hinted.Hint()))
+	if hint := hintOf(err); !strings.Contains(text, hint) {
+		fmt.Fprintf(w, "  hint: %s\n", printable(hint))
 	}
+}
+
+// scrubbed is an error's text without keys and queries of links.
+func scrubbed(err error) string { return secret.Scrub(err.Error()) }
+
+// hintOf is what an error advises, or "".
+func hintOf(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
+	}
+	return ""
 }

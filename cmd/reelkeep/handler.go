@@ -15,23 +15,24 @@ import (
 // in the queue's words what came of it.
 type bench struct {
 	archiver *worker.Archiver
-	hints    map[string]worker.Video // what a list said of a video, by id
-	again    bool
-	wait     bool                                                    // wait for renders; otherwise what is not completed is left alone
-	alarm    func(error)                                             // hears of dependencies that refuse or stay away; may end the run
-	notice   func(string)                                            // talk for people
-	partial  func(v worker.Video, missing []string, until time.Time) // hears of sealed videos that wait for late assets
-	patience time.Duration                                           // how long a dependency may be away before alarm hears of it; 0 = for ever
+	outlook  outlook
+	wait     bool // wait for renders; otherwise what is not completed is left alone
 
-	mu        sync.Mutex
-	awaySince time.Time
-	answered  bool             // HeyGen or the store has answered at least once
-	best      map[string]int64 // how far each asset has ever come, by video and asset
+	// What only a foreground run knows.
+	hints   map[string]worker.Video // what a list said of a video, by id
+	again   bool
+	partial func(v worker.Video, missing []string, until time.Time) // hears of sealed videos that wait for late assets; may be nil
+
+	mu   sync.Mutex
+	best map[string]map[string]int64 // how far each asset has ever come, by video
 }
 
-// firstPatience is how long a dependency may be away that has never answered: that is a wrong address more often
-// than an outage.
-const firstPatience = 20 * time.Second
+// outlook hears how the dependencies of the work behave. Its methods are called by several goroutines.
+type outlook interface {
+	reached()                                         // a step went as it should
+	refused(account string, err *worker.RefusedError) // a person must act
+	away(account string, err *worker.OutageError)     // it is tried again
+}
 
 // reasonNotCompleted settles a video in the private queue of a foreground run that does not wait for renders.
 const reasonNotCompleted = "not_completed"
@@ -74,8 +75,11 @@ func (b *bench) transfer(ctx context.Context, v worker.Video, p queue.Progress) 
 	out := settled(m)
 	if m.State == storage.StatePartial {
 		out.State, out.After = queue.StatePartial, b.archiver.LookAgain(m)
-		b.partial(v, lateAssets(m), b.archiver.LateUntil(m))
+		if b.partial != nil {
+			b.partial(v, lateAssets(m), b.archiver.LateUntil(m))
+		}
 	}
+	b.forget(v)
 	return out, nil
 }
 
@@ -83,20 +87,37 @@ func (b *bench) transfer(ctx context.Context, v worker.Video, p queue.Progress) 
 // is stored again and again, and that must not keep it from being given up.
 func (b *bench) furthest(v worker.Video, p queue.Progress) worker.Progress {
 	return func(asset string, stored, total int64) {
-		key := v.ID + "/" + asset
-		b.mu.Lock()
-		ahead := stored > b.best[key]
-		if ahead {
-			if b.best == nil {
-				b.best = map[string]int64{}
-			}
-			b.best[key] = stored
-		}
-		b.mu.Unlock()
-		if ahead {
+		if b.ahead(v, asset, stored) {
 			p.Stored(asset, stored, total)
 		}
 	}
+}
+
+// mostRemembered bounds what a service that runs for years remembers of videos that were never finished here. What is
+// forgotten costs a damaged video some more tries.
+const mostRemembered = 10_000
+
+func (b *bench) ahead(v worker.Video, asset string, stored int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.best == nil || len(b.best) > mostRemembered {
+		b.best = map[string]map[string]int64{}
+	}
+	key := v.Account + "/" + v.ID
+	if b.best[key] == nil {
+		b.best[key] = map[string]int64{}
+	}
+	if stored <= b.best[key][asset] {
+		return false
+	}
+	b.best[key][asset] = stored
+	return true
+}
+
+func (b *bench) forget(v worker.Video) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.best, v.Account+"/"+v.ID)
 }
 
 // judge sees what an answer means for the whole run, not only for the video.
@@ -106,14 +127,14 @@ func (b *bench) judge(v worker.Video, out queue.Outcome, err error) (queue.Outco
 	var outage *worker.OutageError
 	switch {
 	case errors.As(err, &notReady):
-		b.reached()
+		b.outlook.reached()
 		return b.notReady(v, notReady, out)
 	case errors.As(err, &refused):
-		b.alarm(err)
+		b.outlook.refused(v.Account, refused)
 	case errors.As(err, &outage):
-		b.away(outage)
+		b.outlook.away(v.Account, outage)
 	default:
-		b.reached()
+		b.outlook.reached()
 	}
 	return out, err
 }
@@ -127,31 +148,6 @@ func (b *bench) notReady(v worker.Video, why *worker.NotReadyError, out queue.Ou
 		out.FirstCompleted = why.Completed
 	}
 	return out, nil
-}
-
-func (b *bench) reached() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.awaySince.IsZero() {
-		b.notice("back in reach; going on")
-	}
-	b.awaySince, b.answered = time.Time{}, true
-}
-
-func (b *bench) away(outage *worker.OutageError) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.awaySince.IsZero() {
-		b.awaySince = time.Now()
-		b.notice(outage.Error() + "; trying again until it answers")
-	}
-	patience := b.patience
-	if !b.answered {
-		patience = min(patience, firstPatience)
-	}
-	if b.patience > 0 && time.Since(b.awaySince) >= patience {
-		b.alarm(outage)
-	}
 }
 
 func settled(m *storage.Manifest) queue.Outcome {

@@ -68,14 +68,16 @@ func reportOfStatus(s queue.Status) videoReport {
 	return r
 }
 
-func reportOfManifest(m *storage.Manifest) videoReport {
+func reportOfManifest(m *storage.Manifest) videoReport { return reportOfStatus(statusOfManifest(m)) }
+
+// statusOfManifest is what the queue would say of a sealed video.
+func statusOfManifest(m *storage.Manifest) queue.Status {
 	out := settled(m)
 	sealed := m.SealedAt
-	s := queue.Status{
+	return queue.Status{
 		VideoID: m.VideoID, Account: m.Account, State: out.State, Title: out.Title, UpdatedAt: sealed,
 		SealedAt: &sealed, Bytes: out.Bytes, Assets: out.Assets, Metadata: m.Metadata,
 	}
-	return reportOfStatus(s)
 }
 
 func orNull(s string) *string {

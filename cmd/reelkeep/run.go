@@ -35,8 +35,8 @@ func newRoot(con *console) *cli.Command {
 		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
 		Action:                          noCommand,
 		Commands: []*cli.Command{
-			demoCommand(con), archiveCommand(con), listCommand(con), statusCommand(con),
-			getCommand(con), urlCommand(con), versionCommand(con), docsCommand(con),
+			demoCommand(con), archiveCommand(con), serveCommand(con), listCommand(con), statusCommand(con),
+			getCommand(con), urlCommand(con), sweepCommand(con), healthCommand(con), versionCommand(con), docsCommand(con),
 		},
 	}
 	for _, c := range root.Commands {

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// board shows which dependencies are fine; /readyz reads it.
+type board struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	state map[string]string // by dependency; "" is fine
+}
+
+func newBoard(log *slog.Logger) *board {
+	return &board{log: log, state: map[string]string{}}
+}
+
+// starting notes dependencies of which nothing is known yet.
+func (b *board) starting(names ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range names {
+		b.state[name] = "not reached yet"
+	}
+}
+
+// set notes how a dependency is; nil is fine. What changes is logged, once.
+func (b *board) set(name string, err error) {
+	now := ""
+	if err != nil {
+		now = printable(scrubbed(err))
+	}
+	b.mu.Lock()
+	before, known := b.state[name]
+	b.state[name] = now
+	b.mu.Unlock()
+	switch {
+	case err == nil && known && before != "":
+		b.log.Info("dependency in reach", "of", name)
+	case err != nil && (!known || before == "" || before == "not reached yet"):
+		b.log.Warn("dependency in trouble; still trying", "of", name, "err", now, "hint", hintOf(err))
+	}
+}
+
+// fine says whether a dependency was fine when it was last heard of.
+func (b *board) fine(name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state[name] == ""
+}
+
+// problems lists what is not fine, a line each.
+func (b *board) problems() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(b.state)) {
+		if why := b.state[name]; why != "" {
+			out = append(out, name+": "+why)
+		}
+	}
+	return out
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"sync"
+	"time"
+
+	"github.com/reelkeep/reelkeep/worker"
+)
+
+const (
+	// foregroundPatience is how long HeyGen or the store may be away before a foreground run ends: somebody is
+	// waiting for it, or a timer will start the next.
+	foregroundPatience = 5 * time.Minute
+	// firstPatience is how long a dependency may be away that has never answered: that is a wrong address more often
+	// than an outage.
+	firstPatience = 20 * time.Second
+)
+
+// patience is the outlook of a foreground run: it ends when a dependency refuses, or stays away for too long.
+type patience struct {
+	limit  time.Duration
+	end    func(error)  // ends the run
+	notice func(string) // talk for people
+
+	mu        sync.Mutex
+	awaySince time.Time
+	answered  bool // HeyGen or the store has answered at least once
+}
+
+func (p *patience) reached() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.awaySince.IsZero() {
+		p.notice("back in reach; going on")
+	}
+	p.awaySince, p.answered = time.Time{}, true
+}
+
+func (p *patience) refused(_ string, err *worker.RefusedError) { p.end(err) }
+
+func (p *patience) away(_ string, outage *worker.OutageError) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.awaySince.IsZero() {
+		p.awaySince = time.Now()
+		p.notice(outage.Error() + "; trying again until it answers")
+	}
+	limit := p.limit
+	if !p.answered {
+		limit = min(limit, firstPatience)
+	}
+	if time.Since(p.awaySince) >= limit {
+		p.end(outage)
+	}
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/embedded"
+	"github.com/reelkeep/reelkeep/queue"
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker"
+)
+
+// service is one process of a fleet.
+type service struct {
+	cfg      config.Config
+	roles    []string
+	embedded bool
+	log      *slog.Logger
+	board    *board
+}
+
+const (
+	// fleetStatusSlots is how many status questions a worker has open at once. They are cheap, and a hundred of them
+	// make one call of HeyGen's bulk endpoint.
+	fleetStatusSlots = 100
+	// The pauses between tries to reach something at start.
+	firstTry, longestTry = 500 * time.Millisecond, 10 * time.Second
+)
+
+// run starts the parts in the order in which they need each other and works until ctx ends. What ends: the roles first,
+// which hand back what they have; then the store; Redis and the door to it last.
+func (s *service) run(ctx context.Context) (err error) {
+	told := ctx
+	defer func() {
+		if errors.Is(context.Cause(told), errInterrupted) && err != nil && told.Err() != nil && isStop(err) {
+			err = nil // told to stop before all was in reach: nothing has gone wrong
+		}
+	}()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	s.board.starting("redis", "store")
+	ops, err := startOps(ctx, s.cfg.OpsListen, s.board, http.NotFoundHandler(), s.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ops.Close()) }()
+	client, closeRedis, err := s.openQueue(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeRedis()) }()
+	if err := s.reach(ctx, "redis", func(ctx context.Context) error { return s.checkRedis(ctx, client) }); err != nil {
+		return err
+	}
+	p, err := newParts(ctx, s.cfg, makings{open: s.openShelf}, s.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	defer p.shelf.watch(stop)()
+	if err := s.checkKeys(ctx, p); err != nil {
+		return err
+	}
+	return s.work(ctx, client, p)
+}
+
+// isStop says whether an error only tells that we were told to stop.
+func isStop(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted)
+}
+
+// work runs the roles and the watching until ctx ends or one of them fails.
+func (s *service) work(ctx context.Context, client *queue.Client, p *parts) error {
+	fingerprint := s.fingerprint(p)
+	if err := s.reach(ctx, "redis", func(ctx context.Context) error { return client.CheckFingerprint(ctx, fingerprint) }); err != nil {
+		return err
+	}
+	s.log.Info("ready", "roles", strings.Join(s.roles, ","), "store", p.shelf.where(s.cfg), "accounts", strings.Join(s.cfg.AccountNames(), ","),
+		"version", buildVersion().version)
+	running, ctx := errgroup.WithContext(ctx)
+	running.Go(func() error { s.watchDependencies(ctx, client, p); return nil })
+	if slices.Contains(s.roles, roleWorker) {
+		server, err := s.newServer(client, p, fingerprint)
+		if err != nil {
+			return err
+		}
+		running.Go(func() error { return server.Run(ctx) })
+	}
+	if slices.Contains(s.roles, roleSweeper) {
+		sweeper, err := newSweeper(s.cfg, client, p, s.log)
+		if err != nil {
+			return err
+		}
+		running.Go(func() error { return sweeper.Run(ctx) })
+	}
+	err := running.Wait()
+	s.log.Info("stopped")
+	return err
+}
+
+func (s *service) newServer(client *queue.Client, p *parts, fingerprint string) (*queue.Server, error) {
+	server, err := client.NewServer(queue.ServerConfig{
+		Concurrency: s.cfg.Concurrency, StatusConcurrency: fleetStatusSlots, Fingerprint: fingerprint, Log: s.log,
+	}, &bench{archiver: p.archiver, wait: true, outlook: s})
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	return server, nil
+}
+
+func newSweeper(cfg config.Config, client *queue.Client, p *parts, log *slog.Logger) (*worker.Sweeper, error) {
+	lists := map[string]worker.Lister{}
+	for account, api := range p.heygen {
+		lists[account] = pagesTmp{api}
+	}
+	return worker.NewSweeper(
+		worker.SweeperConfig{Every: cfg.SweepEvery, FullEvery: cfg.SweepFullEvery, RenderWait: cfg.RenderWait, Log: log},
+		worker.SweeperDeps{Lists: lists, Archive: p.shelf.Store, Intake: intake{client}, Timetable: timetable{client.Sweeps()}},
+	)
+}
+
+// fingerprint is what all processes of a fleet must agree on.
+func (s *service) fingerprint(p *parts) string {
+	return p.shelf.Fingerprint() + " accounts=" + strings.Join(s.cfg.AccountNames(), ",")
+}
+
+// openQueue connects to the fleet's Redis, or brings one up in this process.
+func (s *service) openQueue(ctx context.Context) (*queue.Client, func() error, error) {
+	if !s.embedded {
+		client, err := queue.NewClient(s.cfg.Redis.Reveal())
+		if err != nil {
+			return nil, nil, withCode(exitUsage, err)
+		}
+		return client, client.Close, nil
+	}
+	redis, err := embedded.StartRedis(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := queue.NewClient(redis.URL())
+	if err != nil {
+		redis.Close()
+		return nil, nil, err
+	}
+	s.log.Warn("embedded: a restart forgets videos that are waiting, with their metadata and priority; sweeps find them again",
+		"sweep_every", s.cfg.SweepEvery)
+	return client, func() error {
+		defer redis.Close()
+		return client.Close()
+	}, nil
+}
+
+// openShelf opens the store, however long it takes until it answers.
+func (s *service) openShelf(ctx context.Context, cfg config.Config, log *slog.Logger) (*shelf, error) {
+	sh, err := startShelf(ctx, cfg, embedded.S3Options{Dir: cfg.StoreFolder, Log: log}, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.reach(ctx, "store", func(ctx context.Context) error { _, err := sh.Check(ctx); return err }); err != nil {
+		return nil, errors.Join(err, sh.Close())
+	}
+	return sh, nil
+}
+
+// reach tries until the dependency answers. A refusal ends it: a person must act, and is told by exit code 5.
+func (s *service) reach(ctx context.Context, name string, try func(context.Context) error) error {
+	for pause := firstTry; ; pause = min(2*pause, longestTry) {
+		err := try(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil, isAway(err):
+			s.board.set(name, err)
+			if err == nil {
+				return nil
+			}
+		default:
+			return withCode(codeOf(ctx, err), err)
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// isAway says whether an error means that waiting helps.
+func isAway(err error) bool {
+	var store *storage.UnreachableError
+	return errors.As(err, &store) || queue.IsAway(err)
+}
+
+// wait pauses unless ctx ends first, and then says why.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
+
+// checkRedis looks whether Redis is what it must be, and tells what should be changed.
+func (s *service) checkRedis(ctx context.Context, client *queue.Client) error {
+	if s.embedded {
+		return nil
+	}
+	warnings, err := client.Check(ctx)
+	for _, w := range warnings {
+		s.log.Warn("redis: "+w.Message, "code", w.Code, "hint", w.Hint) //nolint:sloglint // a warning is a sentence of its own
+	}
+	return err
+}
+
+// checkKeys asks HeyGen once for every account. Keys that are all refused end the service; one of several is only told,
+// for the others' videos must not wait for it.
+func (s *service) checkKeys(ctx context.Context, p *parts) error {
+	refused := make(chan error, len(p.heygen))
+	var asking errgroup.Group
+	for account, api := range p.heygen {
+		asking.Go(func() error {
+			err := api.Check(ctx)
+			s.board.set(heygenOf(account), err)
+			if isKeyRefused(err) {
+				refused <- fmt.Errorf("account %s: %w", account, err)
+			}
+			return nil
+		})
+	}
+	_ = asking.Wait() // nothing above returns an error
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if len(refused) == len(p.heygen) {
+		return withCode(exitDependency, <-refused)
+	}
+	return nil
+}

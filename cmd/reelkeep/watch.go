@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/reelkeep/reelkeep/queue"
+	"github.com/reelkeep/reelkeep/worker"
+	"github.com/reelkeep/reelkeep/worker/heygen"
+)
+
+const (
+	redisEvery = 5 * time.Second
+	storeEvery = 10 * time.Second
+	// heygenEvery is how often HeyGen is asked while an account is in trouble; otherwise the work itself shows it.
+	heygenEvery = 20 * time.Second
+	lookTimeout = 5 * time.Second
+)
+
+const heygenPrefix = "heygen/"
+
+// heygenOf is what the board calls HeyGen as one account sees it.
+func heygenOf(account string) string { return heygenPrefix + account }
+
+func isKeyRefused(err error) bool { return heygen.KindOf(err) == heygen.Unauthorized }
+
+// watchDependencies keeps the board true until ctx ends.
+func (s *service) watchDependencies(ctx context.Context, client *queue.Client, p *parts) {
+	var watching sync.WaitGroup
+	look := func(name string, every time.Duration, try func(context.Context) error, always bool) {
+		watching.Go(func() {
+			for wait(ctx, every) == nil {
+				if always || !s.board.fine(name) {
+					s.look(ctx, name, try)
+				}
+			}
+		})
+	}
+	look("redis", redisEvery, client.Ping, true)
+	look("store", storeEvery, p.shelf.Reach, true)
+	for account, api := range p.heygen {
+		look(heygenOf(account), heygenEvery, api.Check, false)
+	}
+	watching.Wait()
+}
+
+func (s *service) look(ctx context.Context, name string, try func(context.Context) error) {
+	looking, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	err := try(looking)
+	if ctx.Err() == nil {
+		s.board.set(name, err)
+	}
+}
+
+// The service is the outlook of its own work: trouble that a step meets is on the board at once. That it is over is for the
+// watching to say, since a step that went well may not have needed what was away.
+func (s *service) reached() {}
+
+func (s *service) refused(account string, err *worker.RefusedError) {
+	s.board.set(dependencyOf(account, err.Of), err)
+}
+
+func (s *service) away(account string, err *worker.OutageError) {
+	s.board.set(dependencyOf(account, err.Of), err)
+}
+
+func dependencyOf(account, of string) string {
+	if of == "HeyGen" {
+		return heygenOf(account)
+	}
+	return "store"
+}
+
+// hopeless says whether so much is in trouble that no work can be done. One account of several in trouble does not stop
+// the others.
+func (b *board) hopeless() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	accounts, down := 0, 0
+	for name, why := range b.state {
+		heygen := strings.HasPrefix(name, heygenPrefix)
+		switch {
+		case heygen && why != "":
+			accounts, down = accounts+1, down+1
+		case heygen:
+			accounts++
+		case why != "":
+			return true
+		}
+	}
+	return accounts > 0 && down == accounts
+}

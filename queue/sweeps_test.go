@@ -1,0 +1,141 @@
+package queue_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/reelkeep/reelkeep/queue"
+	"github.com/reelkeep/reelkeep/queue/queuetest"
+)
+
+// clocked gives a timetable whose clock the test sets.
+func clocked(b *bench, now *time.Time) *queue.Sweeps {
+	return queue.SweepsAt(b.client, func() time.Time { return *now })
+}
+
+func begin(t *testing.T, s *queue.Sweeps) queue.SweepKind {
+	t.Helper()
+	kind, err := s.Begin(t.Context(), "default", time.Hour, 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kind
+}
+
+func end(t *testing.T, s *queue.Sweeps, e queue.Ended) {
+	t.Helper()
+	if err := s.End(t.Context(), "default", e); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestASweepIsGivenToOneProcessOncePerPeriod(t *testing.T) {
+	onAll(t, func(b *bench) {
+		now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+		one, two := clocked(b, &now), clocked(b, &now)
+		if got := begin(t, one); got != queue.SweepFull {
+			t.Fatalf("the first sweep ever is %q, want full", got)
+		}
+		if got := begin(t, two); got != queue.SweepNone {
+			t.Fatalf("a second process was given %q while the first is at it", got)
+		}
+		end(t, one, queue.Ended{Kind: queue.SweepFull, Started: now})
+		now = now.Add(59 * time.Minute)
+		if got := begin(t, two); got != queue.SweepNone {
+			t.Errorf("after 59 minutes: %q, want none", got)
+		}
+		now = now.Add(time.Minute)
+		if got := begin(t, two); got != queue.SweepNewest {
+			t.Errorf("after an hour: %q, want newest", got)
+		}
+		end(t, two, queue.Ended{Kind: queue.SweepNewest, Started: now})
+		now = now.Add(23 * time.Hour)
+		if got := begin(t, one); got != queue.SweepFull {
+			t.Errorf("a day after the full one: %q, want full", got)
+		}
+		last, err := one.LastSuccess(t.Context(), []string{"default"})
+		if err != nil || !last.Equal(now.Add(-23*time.Hour)) {
+			t.Errorf("last success %s (%v), want %s", last, err, now.Add(-23*time.Hour))
+		}
+		if last, err := one.LastSuccess(t.Context(), []string{"default", "other"}); err != nil || !last.IsZero() {
+			t.Errorf("with an account that was never swept: %s (%v), want none", last, err)
+		}
+	})
+}
+
+func TestASweepOfADeadProcessIsTakenOver(t *testing.T) {
+	onEach(t, func(b *bench) {
+		now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+		dead, next := clocked(b, &now), clocked(b, &now)
+		begin(t, dead)
+		now = now.Add(50 * time.Second)
+		if ours, err := dead.Renew(t.Context(), "default"); err != nil || !ours {
+			t.Fatalf("renew: %v, %v", ours, err)
+		}
+		now = now.Add(50 * time.Second)
+		if got := begin(t, next); got != queue.SweepNone {
+			t.Errorf("a renewed lease was taken over: %q", got)
+		}
+		now = now.Add(11 * time.Second)
+		if got := begin(t, next); got != queue.SweepFull {
+			t.Errorf("a minute after the last sign of life: %q, want full", got)
+		}
+		if ours, err := dead.Renew(t.Context(), "default"); err != nil || ours {
+			t.Errorf("the one that was taken over still renews: %v, %v", ours, err)
+		}
+	})
+}
+
+func TestAFailedSweepIsTriedAgainSoonAndIsNoSuccess(t *testing.T) {
+	onEach(t, func(b *bench) {
+		now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+		s := clocked(b, &now)
+		begin(t, s)
+		end(t, s, queue.Ended{Kind: queue.SweepFull, Started: now, Failed: true})
+		if got := begin(t, s); got != queue.SweepNone {
+			t.Errorf("at once after a failure: %q, want a pause", got)
+		}
+		if last, err := s.LastSuccess(t.Context(), []string{"default"}); err != nil || !last.IsZero() {
+			t.Errorf("a failure counts as success at %s (%v)", last, err)
+		}
+		now = now.Add(5 * time.Minute)
+		if got := begin(t, s); got != queue.SweepFull {
+			t.Errorf("five minutes after a failure: %q, want full", got)
+		}
+	})
+}
+
+func TestTheIndexIsNotMarkedIfRedisWasEmptiedMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, single(t, queuetest.Redis(t).Addr()))
+	s := b.client.Sweeps()
+	indexed := func() bool {
+		t.Helper()
+		ok, err := s.Indexed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	index := func(meanwhile func()) {
+		t.Helper()
+		done, err := s.BeginIndex(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		meanwhile()
+		if err := done(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	index(func() { b.rdb.(*redis.Client).FlushAll(t.Context()) })
+	if indexed() {
+		t.Error("an index that lost its first half is marked as complete")
+	}
+	index(func() {})
+	if !indexed() {
+		t.Error("a complete index is not marked")
+	}
+}
