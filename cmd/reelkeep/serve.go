@@ -58,7 +58,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeRedis()) }()
-	if err := s.reach(ctx, "redis", func(ctx context.Context) error { return s.checkRedis(ctx, client) }); err != nil {
+	if err := s.reach(ctx, "redis", queue.IsAway, func(ctx context.Context) error { return s.checkRedis(ctx, client) }); err != nil {
 		return err
 	}
 	p, err := newParts(ctx, s.cfg, makings{open: s.openShelf}, s.log)
@@ -81,7 +81,7 @@ func isStop(err error) bool {
 // work runs the roles and the watching until ctx ends or one of them fails.
 func (s *service) work(ctx context.Context, client *queue.Client, p *parts) error {
 	fingerprint := s.fingerprint(p)
-	if err := s.reach(ctx, "redis", func(ctx context.Context) error { return client.CheckFingerprint(ctx, fingerprint) }); err != nil {
+	if err := s.reach(ctx, "redis", queue.IsAway, func(ctx context.Context) error { return client.CheckFingerprint(ctx, fingerprint) }); err != nil {
 		return err
 	}
 	s.log.Info("ready", "roles", strings.Join(s.roles, ","), "store", p.shelf.where(s.cfg), "accounts", strings.Join(s.cfg.AccountNames(), ","),
@@ -165,37 +165,36 @@ func (s *service) openShelf(ctx context.Context, cfg config.Config, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	if err := s.reach(ctx, "store", func(ctx context.Context) error { _, err := sh.Check(ctx); return err }); err != nil {
+	if err := s.reach(ctx, "store", storeAway, func(ctx context.Context) error { _, err := sh.Check(ctx); return err }); err != nil {
 		return nil, errors.Join(err, sh.Close())
 	}
 	return sh, nil
 }
 
 // reach tries until the dependency answers. A refusal ends it: a person must act, and is told by exit code 5.
-func (s *service) reach(ctx context.Context, name string, try func(context.Context) error) error {
+func (s *service) reach(ctx context.Context, name string, away func(error) bool, try func(context.Context) error) error {
 	for pause := firstTry; ; pause = min(2*pause, longestTry) {
 		err := try(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case err == nil, isAway(err):
-			s.board.set(name, err)
-			if err == nil {
-				return nil
-			}
-		default:
+		case err == nil:
+			s.board.set(name, nil)
+			return nil
+		case !away(err):
 			return withCode(codeOf(ctx, err), err)
 		}
+		s.board.set(name, err)
 		if err := wait(ctx, pause); err != nil {
 			return err
 		}
 	}
 }
 
-// isAway says whether an error means that waiting helps.
-func isAway(err error) bool {
-	var store *storage.UnreachableError
-	return errors.As(err, &store) || queue.IsAway(err)
+// storeAway says whether an error of the store means that waiting helps.
+func storeAway(err error) bool {
+	var away *storage.UnreachableError
+	return errors.As(err, &away)
 }
 
 // wait pauses unless ctx ends first, and then says why.
