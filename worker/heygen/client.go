@@ -16,6 +16,8 @@ import (
 // DefaultBaseURL is where HeyGen answers.
 const DefaultBaseURL = "https://api.heygen.com"
 
+const defaultKeySetting = "HEYGEN_API_KEY"
+
 // Values of Config.Version.
 const (
 	VersionAuto = "auto"
@@ -29,6 +31,12 @@ type Config struct {
 	Key       secret.String // goes to BaseURL and nowhere else
 	Version   string        // "" is VersionAuto
 	UserAgent string        // "" is "reelkeep"
+
+	// KeySetting is what messages call the place where a person finds Key; "" is HEYGEN_API_KEY.
+	KeySetting string
+
+	// Gate lets requests in. nil: all, at once.
+	Gate Gate
 
 	// HTTP replaces the transport and time-outs. Its redirect rule and cookie jar are not used: neither may
 	// carry the key to another host.
@@ -62,8 +70,9 @@ func New(cfg Config) (*Client, error) {
 	default:
 		return nil, fmt.Errorf("HEYGEN_API_VERSION: want auto, v3 or v1, got %q", cfg.Version)
 	}
+	cfg.KeySetting = firstOf(cfg.KeySetting, defaultKeySetting)
 	if !printable(cfg.Key.Reveal()) {
-		return nil, errors.New("HEYGEN_API_KEY: the key holds a space, a line break or another character that no key has")
+		return nil, errors.New(cfg.KeySetting + ": the key holds a space, a line break or another character that no key has")
 	}
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "reelkeep"

@@ -1,8 +1,11 @@
 // Package heygen asks HeyGen about videos. It knows two generations of the API, v3 and v1, and shows one model.
 //
-//	Client ── Video ──────► GET /v3/videos/{id}        or  /v1/video_status.get?video_id=
-//	       ── Videos, Check ► GET /v3/videos           or  /v1/video.list
-//	       ── Statuses ───► GET /v3/videos/statuses        (v3 only: ErrUnsupported elsewhere)
+//	Client ── Video ───────────────► GET /v3/videos/{id}        or  /v1/video_status.get?video_id=
+//	       ── Videos, Pages, Check ► GET /v3/videos             or  /v1/video.list
+//	       ── Statuses ────────────► GET /v3/videos/statuses        (v3 only: ErrUnsupported elsewhere)
+//
+//	Desk   ── Video ── of a page read lately ── by reading a page ── Client.Video      links, as few calls as can be
+//	       ── Look ─── of a page read lately ── Client.Statuses ──── Client.Video      how far is it?
 //
 // # Which generation answers
 //
@@ -32,5 +35,5 @@
 // of type secret.String. Video.Response has lost every query; error texts have lost queries, keys and control characters.
 //
 // Errors are of type *Error and say what a person can do. Nothing is repeated here except pages of a list: when to ask
-// again is the queue's decision.
+// again is the queue's decision. A Gate may hold every request back, for all who ask with one key.
 package heygen

@@ -37,7 +37,10 @@ type Error struct {
 	Wait       time.Duration // how long to stay away; set for Throttled, and for Down where HeyGen said it
 
 	api     string // the generation that was asked
+	key     string // the setting that holds the key
 	absent  bool   // it looks as if the endpoint itself were not there
+	closed  bool   // no request was made: the gate did not let it in
+	foreign bool   // it is not the API that speaks here
 	telling bool   // the code is one that we know to mean Kind
 }
 
@@ -103,11 +106,11 @@ func (e *Error) details() string {
 func (e *Error) Hint() string {
 	switch e.Kind {
 	case Unauthorized:
-		return "check HEYGEN_API_KEY"
+		return "check " + e.keySetting()
 	case Forbidden:
-		return "check that the key in HEYGEN_API_KEY belongs to the account and plan that own the video"
+		return "check that the key in " + e.keySetting() + " belongs to the account and plan that own the video"
 	case NotFound:
-		return "check the id, and that HEYGEN_API_KEY belongs to the account that made the video; a deleted video can't be brought back"
+		return "check the id, and that the key in " + e.keySetting() + " belongs to the account that made the video; a deleted video can't be brought back"
 	case Throttled:
 		return fmt.Sprintf("nothing to do; ask again in %s", e.Wait)
 	case Down:
@@ -120,6 +123,8 @@ func (e *Error) Hint() string {
 	}
 	return "check the id; if it is right, tell the reelkeep project and name the request"
 }
+
+func (e *Error) keySetting() string { return firstOf(e.key, defaultKeySetting) }
 
 // ItemError is one entry of a list that can't be used, such as one with an id that would not be safe as a key.
 // The walk over the list goes on behind it.

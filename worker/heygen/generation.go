@@ -45,12 +45,12 @@ func (c *Client) remember(ctx context.Context, generation string) {
 
 // ask puts a question to the generation that is likely to answer, and to the other one where the first answer leaves open
 // whether the other would know better. It returns which generation the result came from.
-func ask[T any](ctx context.Context, c *Client, try func(ctx context.Context, api string) (T, error)) (T, string, error) {
-	generations, sure := c.memory.order()
+func ask[T any](ctx context.Context, t *turn, try func(ctx context.Context, api string) (T, error)) (T, string, error) {
+	generations, sure := t.memory.order()
 	api := generations[0]
 	got, err := try(ctx, api)
 	if err == nil {
-		c.remember(ctx, api)
+		t.remember(ctx, api)
 		return got, api, nil
 	}
 	first, ok := errors.AsType[*Error](err)
@@ -60,7 +60,7 @@ func ask[T any](ctx context.Context, c *Client, try func(ctx context.Context, ap
 	got, err = try(ctx, generations[1])
 	if err == nil {
 		if !first.outage() {
-			c.remember(ctx, generations[1])
+			t.remember(ctx, generations[1])
 		}
 		return got, generations[1], nil
 	}
@@ -81,6 +81,9 @@ func (e *Error) doubtful(sure bool) bool {
 	if e.absent {
 		return true
 	}
+	if e.closed {
+		return false
+	}
 	if sure {
 		return e.api == VersionV1 && e.Kind == NotFound && !e.telling
 	}
@@ -97,6 +100,8 @@ func (e *Error) doubtful(sure bool) bool {
 // believed if the other generation did not leave it open.
 func weigh(first, second *Error, sure bool) *Error {
 	switch {
+	case second.closed:
+		return second
 	case first.absent && sure && second.Kind != NotFound:
 		return first
 	case first.absent && second.absent:

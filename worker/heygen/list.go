@@ -26,7 +26,7 @@ type page struct {
 }
 
 // page asks one generation for one page of the account's videos.
-func (c *Client) page(ctx context.Context, api string, at cursor) (page, error) {
+func (t *turn) page(ctx context.Context, api string, at cursor) (page, error) {
 	r := request{endpoint: "list", api: api, path: "/v3/videos", query: url.Values{"limit": {strconv.Itoa(at.limit)}}}
 	if api == VersionV1 {
 		r.path = "/v1/video.list"
@@ -34,7 +34,7 @@ func (c *Client) page(ctx context.Context, api string, at cursor) (page, error) 
 	if at.token != "" {
 		r.query.Set("token", at.token)
 	}
-	f, a, err := c.get(ctx, r)
+	f, a, err := t.get(ctx, r)
 	if e, ok := errors.AsType[*Error](err); ok {
 		return page{}, listError(e, at)
 	}
@@ -43,7 +43,7 @@ func (c *Client) page(ctx context.Context, api string, at cursor) (page, error) 
 	}
 	p, why := readPage(f)
 	if why != "" {
-		return page{}, c.unintelligible(a, why)
+		return page{}, t.unintelligible(a, why)
 	}
 	return p, nil
 }

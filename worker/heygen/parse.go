@@ -52,6 +52,7 @@ func (c *Client) video(api string, f fields, raw json.RawMessage) *Video {
 		CompletedAt:  f.time("completed_at"),
 		CallbackID:   f.text("callback_id"),
 		API:          api,
+		AsOf:         c.cfg.Now(),
 		Response:     c.redact(raw),
 	}
 	if d, ok := f.number("duration"); ok && d > 0 {

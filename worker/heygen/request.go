@@ -52,9 +52,19 @@ type request struct {
 	query    url.Values
 }
 
-// get makes one request and returns the members of the answer. Every answer that is not a readable success is an *Error;
-// if the caller's context ended, its cause is returned instead.
-func (c *Client) get(ctx context.Context, r request) (fields, *answer, error) {
+// get makes one request, if the gate lets it, and returns the members of the answer. Every answer that is not a readable
+// success is an *Error; if the caller's context ended, its cause is returned instead.
+func (t *turn) get(ctx context.Context, r request) (fields, *answer, error) {
+	if err := t.enter(ctx, r.api); err != nil {
+		return nil, nil, err
+	}
+	f, a, err := t.exchange(ctx, r)
+	t.fine = err == nil
+	return f, a, err
+}
+
+// exchange makes one request and reads the answer.
+func (c *Client) exchange(ctx context.Context, r request) (fields, *answer, error) {
 	start := time.Now()
 	a, err := c.send(ctx, r)
 	took := time.Since(start)
@@ -71,7 +81,9 @@ func (c *Client) get(ctx context.Context, r request) (fields, *answer, error) {
 	case ok:
 		return f, a, nil
 	case a.status/100 == 2 && f == nil && !a.page():
-		return nil, nil, c.unintelligible(a, "not a JSON object")
+		e := c.unintelligible(a, "not a JSON object")
+		e.foreign = true
+		return nil, nil, e
 	}
 	return nil, nil, c.classify(a)
 }

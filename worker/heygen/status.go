@@ -14,34 +14,35 @@ func (c *Client) Video(ctx context.Context, id string) (*Video, error) {
 	if !ValidID(id) {
 		return nil, fmt.Errorf("ask HeyGen for video %q: %w", c.clean(id), ErrInvalidID)
 	}
-	v, _, err := ask(ctx, c, func(ctx context.Context, api string) (*Video, error) { return c.detail(ctx, api, id) })
+	t := c.turn()
+	v, _, err := ask(ctx, t, func(ctx context.Context, api string) (*Video, error) { return t.detail(ctx, api, id) })
 	if e, ok := errors.AsType[*Error](err); ok {
-		err = c.settle(ctx, e)
+		err = t.settle(ctx, e)
 	}
-	if err != nil {
+	if err = t.end(ctx, err); err != nil {
 		return nil, fmt.Errorf("ask HeyGen for video %s: %w", id, err)
 	}
 	return v, nil
 }
 
 // detail asks one generation for one video.
-func (c *Client) detail(ctx context.Context, api, id string) (*Video, error) {
+func (t *turn) detail(ctx context.Context, api, id string) (*Video, error) {
 	r := request{endpoint: "status", api: api, path: "/v3/videos/" + id}
 	if api == VersionV1 {
 		r.path, r.query = "/v1/video_status.get", url.Values{"video_id": {id}}
 	}
-	f, a, err := c.get(ctx, r)
+	f, a, err := t.get(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	data, ok := object(f["data"])
 	if !ok || data.text("status") == "" {
-		return nil, c.unintelligible(a, "no status in it")
+		return nil, t.unintelligible(a, "no status in it")
 	}
-	v := c.video(api, data, a.body)
+	v := t.video(api, data, a.body)
 	// Some bodies lack the id; one with another id describes another video, and its links must not be archived under ours.
 	if v.ID != "" && v.ID != id && data.text("video_id") != id {
-		return nil, c.unintelligible(a, "it describes another video")
+		return nil, t.unintelligible(a, "it describes another video")
 	}
 	v.ID = id
 	return v, nil
@@ -53,14 +54,14 @@ func (c *Client) detail(ctx context.Context, api, id string) (*Video, error) {
 // of a generation answers, the endpoint is there and the video is what is missing.
 //
 // A 400 of v1 may be a throttle: it concerns the key, so the list is refused as well; or the request, and then only that.
-func (c *Client) settle(ctx context.Context, e *Error) error {
+func (t *turn) settle(ctx context.Context, e *Error) error {
 	switch {
 	case e.absent && e.HTTPStatus == http.StatusNotFound:
-		if _, api, err := ask(ctx, c, c.peek); err == nil {
+		if _, api, err := ask(ctx, t, t.peek); err == nil {
 			return &Error{Kind: NotFound, HTTPStatus: e.HTTPStatus, Code: e.Code, Message: e.Message, RequestID: e.RequestID, api: api}
 		}
 	case e.api == VersionV1 && e.Kind == BadRequest && e.HTTPStatus == http.StatusBadRequest && !e.telling:
-		if _, err := c.peek(ctx, e.api); KindOf(err) == Throttled {
+		if _, err := t.peek(ctx, e.api); KindOf(err) == Throttled {
 			return err
 		}
 	}
@@ -71,14 +72,15 @@ func (c *Client) settle(ctx context.Context, e *Error) error {
 }
 
 // peek makes the cheapest call there is.
-func (c *Client) peek(ctx context.Context, api string) (page, error) {
-	return c.page(ctx, api, cursor{limit: 1})
+func (t *turn) peek(ctx context.Context, api string) (page, error) {
+	return t.page(ctx, api, cursor{limit: 1})
 }
 
 // Check makes one cheap call that only a good key passes.
 func (c *Client) Check(ctx context.Context) error {
-	_, _, err := ask(ctx, c, c.peek)
-	if err != nil {
+	t := c.turn()
+	_, _, err := ask(ctx, t, t.peek)
+	if err = t.end(ctx, err); err != nil {
 		return fmt.Errorf("check the HeyGen key: %w", err)
 	}
 	return nil

@@ -33,7 +33,8 @@ func (c *Client) Statuses(ctx context.Context, ids []string) (map[string]Status,
 	}
 	out := make(map[string]Status, len(wanted))
 	for batch := range slices.Chunk(ids, pageSize) {
-		if err := c.bulk(ctx, batch, wanted, out); err != nil {
+		t := c.turn()
+		if err := t.end(ctx, t.bulk(ctx, batch, wanted, out)); err != nil {
 			return nil, fmt.Errorf("ask HeyGen for %d statuses: %w", len(batch), err)
 		}
 	}
@@ -41,12 +42,11 @@ func (c *Client) Statuses(ctx context.Context, ids []string) (map[string]Status,
 }
 
 // bulk asks for one batch and notes in out what was wanted.
-func (c *Client) bulk(ctx context.Context, batch []string, wanted map[string]bool, out map[string]Status) error {
+func (t *turn) bulk(ctx context.Context, batch []string, wanted map[string]bool, out map[string]Status) error {
 	r := request{endpoint: "statuses", api: VersionV3, path: "/v3/videos/statuses", query: url.Values{"video_ids": {strings.Join(batch, ",")}}}
 	for tokens := map[string]bool{}; ; {
-		f, a, err := c.get(ctx, r)
-		if e, ok := errors.AsType[*Error](err); ok && (e.absent || e.HTTPStatus == http.StatusNotFound) {
-			// A v3 without this call takes "statuses" for a video id that it does not know.
+		f, a, err := t.get(ctx, r)
+		if e, ok := errors.AsType[*Error](err); ok && e.notOffered() {
 			return ErrUnsupported
 		}
 		if err != nil {
@@ -54,7 +54,7 @@ func (c *Client) bulk(ctx context.Context, batch []string, wanted map[string]boo
 		}
 		p, why := readPage(f)
 		if why != "" {
-			return c.unintelligible(a, why)
+			return t.unintelligible(a, why)
 		}
 		for _, raw := range p.items {
 			item, _ := object(raw)
@@ -68,6 +68,17 @@ func (c *Client) bulk(ctx context.Context, batch []string, wanted map[string]boo
 		tokens[p.next] = true
 		r.query.Set("token", p.next)
 	}
+}
+
+// notOffered says whether the error means that v3 does not have the call: it takes "statuses" for a video id that it does
+// not know, or knows no such path. A web page with any other status is an outage: taking it for the lack of a call would
+// turn one call into a hundred at the worst moment.
+func (e *Error) notOffered() bool {
+	switch e.HTTPStatus {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusUpgradeRequired, http.StatusNotImplemented:
+		return true
+	}
+	return false
 }
 
 func bulkStatus(word string) Status {

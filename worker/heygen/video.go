@@ -62,6 +62,10 @@ type Video struct {
 	Links        []Link    // in the order of Assets; items of a v1 list carry none
 	Failure      *Failure  // set for every failed video
 	API          string    // the generation that answered: "v3" or "v1"
+	AsOf         time.Time // when HeyGen said this
+
+	// Brief says that only ID, Status and VendorStatus were asked for: that nothing else is here means nothing.
+	Brief bool
 
 	// Response is the answer (of a list: the item) with the queries of all links removed, fit to be kept.
 	Response json.RawMessage

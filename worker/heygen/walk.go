@@ -20,6 +20,24 @@ type ListOptions struct {
 // Videos that are made meanwhile may be missed, and one that moved to the next page may come twice.
 func (c *Client) Videos(ctx context.Context, opt ListOptions) iter.Seq2[*Video, error] {
 	return func(yield func(*Video, error) bool) {
+		for videos, err := range c.Pages(ctx, opt) {
+			if err != nil && !yield(nil, err) {
+				return
+			}
+			for _, v := range videos {
+				if !yield(v, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Pages is the walk of Videos, a page of the list at a time: whoever looks for what is new can stop at the first page
+// that is known. It yields either videos, at least one, or an error. What cannot be used of a page comes
+// before the page itself, one *ItemError each.
+func (c *Client) Pages(ctx context.Context, opt ListOptions) iter.Seq2[[]*Video, error] {
+	return func(yield func([]*Video, error) bool) {
 		w := &walk{c: c, since: opt.Since, tokens: map[string]bool{}}
 		for {
 			p, err := w.nextPage(ctx)
@@ -27,7 +45,13 @@ func (c *Client) Videos(ctx context.Context, opt ListOptions) iter.Seq2[*Video, 
 				yield(nil, fmt.Errorf("list HeyGen's videos: %w", err))
 				return
 			}
-			if !w.yieldPage(p, yield) || w.done(p) {
+			videos, unusable := w.read(p)
+			for _, item := range unusable {
+				if !yield(nil, item) {
+					return
+				}
+			}
+			if (len(videos) > 0 && !yield(videos, nil)) || w.done(p) {
 				return
 			}
 		}
@@ -60,30 +84,35 @@ func (w *walk) nextPage(ctx context.Context) (page, error) {
 	}
 	w.tokens[w.token] = true
 	return patiently(ctx, func() (page, error) {
-		if w.api != "" {
-			return w.c.page(ctx, w.api, cursor{token: w.token, limit: pageSize})
-		}
-		p, api, err := ask(ctx, w.c, func(ctx context.Context, api string) (page, error) {
-			return w.c.page(ctx, api, cursor{limit: pageSize})
-		})
-		if err == nil {
-			w.api = api
-		}
-		return p, err
+		t := w.c.turn()
+		p, err := w.ask(ctx, t)
+		return p, t.end(ctx, err)
 	})
 }
 
-// yieldPage hands on what is wanted of a page. It returns false if the consumer has enough.
-func (w *walk) yieldPage(p page, yield func(*Video, error) bool) bool {
+// ask asks for the page to come. The first decides which generation is asked for all others.
+func (w *walk) ask(ctx context.Context, t *turn) (page, error) {
+	if w.api != "" {
+		return t.page(ctx, w.api, cursor{token: w.token, limit: pageSize})
+	}
+	p, api, err := ask(ctx, t, func(ctx context.Context, api string) (page, error) {
+		return t.page(ctx, api, cursor{limit: pageSize})
+	})
+	if err == nil {
+		w.api = api
+	}
+	return p, err
+}
+
+// read returns what is wanted of a page, and what of it cannot be used.
+func (w *walk) read(p page) (videos []*Video, unusable []*ItemError) {
 	seen := make(map[string]bool, len(p.items))
 	w.allOld = len(p.items) > 0
 	for _, raw := range p.items {
 		f, ok := object(raw)
 		if !ok {
 			w.allOld = false
-			if !yield(nil, &ItemError{Err: errors.New("the entry is not an object")}) {
-				return false
-			}
+			unusable = append(unusable, &ItemError{Err: errors.New("the entry is not an object")})
 			continue
 		}
 		v := w.c.video(w.api, f, raw)
@@ -94,15 +123,13 @@ func (w *walk) yieldPage(p page, yield func(*Video, error) bool) bool {
 		seen[v.ID] = true
 		switch {
 		case !ValidID(v.ID):
-			if !yield(nil, &ItemError{ID: w.c.clean(v.ID), Err: ErrInvalidID}) {
-				return false
-			}
-		case !old && !again && !yield(v, nil):
-			return false
+			unusable = append(unusable, &ItemError{ID: w.c.clean(v.ID), Err: ErrInvalidID})
+		case !old && !again:
+			videos = append(videos, v)
 		}
 	}
 	w.before = seen
-	return true
+	return videos, unusable
 }
 
 // done says whether p was the last page of interest, and otherwise moves to the next.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -43,6 +44,34 @@ func (s *Sim) APIFault(status int, body string, times int) {
 	s.faults = append(s.faults, apiFault{status, body, times})
 }
 
+// outage is what the whole API answers until it is lifted.
+type outage struct {
+	apiFault
+	retryAfter time.Duration
+}
+
+// APIOutage makes every answer of the API this one until lift is called: a status and a body, with a Retry-After
+// where that is not 0. Status 0 cuts every connection. A second outage takes the place of the first.
+func (s *Sim) APIOutage(status int, body string, retryAfter time.Duration) (lift func()) {
+	o := &outage{apiFault{status: status, body: body}, retryAfter}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outage = o
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.outage == o {
+			s.outage = nil
+		}
+	}
+}
+
+func (s *Sim) currentOutage() *outage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outage
+}
+
 func (s *Sim) nextAPIFault() (apiFault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,8 +103,16 @@ func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
 	now := s.opt.Now()
 	c := &call{sim: s, w: w, r: r, now: now, log: s.journal.open("api", r, now)}
 	w.Header().Set("X-Request-Id", "req_sim_"+randomHex(6))
+	if o := s.currentOutage(); o != nil {
+		c.fault(o.apiFault, o.retryAfter)
+		return
+	}
 	if f, ok := s.nextAPIFault(); ok {
-		c.fault(f)
+		var wait time.Duration
+		if f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable {
+			wait = time.Second
+		}
+		c.fault(f, wait)
 		return
 	}
 	switch {
@@ -90,15 +127,15 @@ func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fault answers what APIFault was told.
-func (c *call) fault(f apiFault) {
+// fault answers what APIFault or APIOutage was told.
+func (c *call) fault(f apiFault, retryAfter time.Duration) {
 	c.sim.journal.note(func() { c.log.Fault = "api" })
 	if f.status == 0 {
 		(&answer{w: c.w}).reset()
 		return
 	}
-	if f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable {
-		c.w.Header().Set("Retry-After", "1")
+	if retryAfter > 0 {
+		c.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(retryAfter.Seconds()))))
 	}
 	contentType := jsonType
 	if strings.HasPrefix(strings.TrimSpace(f.body), "<") {

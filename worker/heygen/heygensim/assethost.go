@@ -202,7 +202,7 @@ func (a *answer) send(off, end int64) bool {
 		if n == 0 && err != nil {
 			return false
 		}
-		a.sim.journal.note(func() { a.log.Bytes += int64(n) })
+		a.sim.journal.sent(a.log, n)
 		if _, err := a.w.Write(buf[:n]); err != nil {
 			return false
 		}
@@ -251,7 +251,7 @@ func (a *answer) text(status int, contentType, body string) {
 	a.w.Header().Set("Content-Type", contentType)
 	a.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	a.status(status)
-	a.sim.journal.note(func() { a.log.Bytes += int64(len(body)) })
+	a.sim.journal.sent(a.log, len(body))
 	_, _ = io.WriteString(a.w, body) // fails only where the client has gone
 }
 

@@ -16,6 +16,9 @@
 // What it does as the internet does: a Fault on an asset cuts the connection at a byte, stalls, lies about
 // ranges or lengths, answers HTML with 200, and so on. APIFault does the same to the API.
 //
-// It remembers every request (Requests), every credential that reached the asset host (Leaks), and gives the
+// A render can be Held until Release. APIOutage is an outage that lasts until it is lifted. Several accounts are
+// several simulators.
+//
+// It counts every request (Counts) and remembers it (Requests), every credential that reached the asset host (Leaks), and gives the
 // right bytes for comparison (Open). An asset may be gigabytes long without costing memory: see Asset.Size.
 package heygensim

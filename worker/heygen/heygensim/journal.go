@@ -28,13 +28,18 @@ type Request struct {
 type Counts struct {
 	API, Asset int
 	Bytes      int64 // body bytes of the asset host
+
+	// What of API went to the routes of one video, of a list and of many statuses.
+	Detail, List, Statuses int
 }
 
-// journal remembers the requests and the leaks.
+// journal counts the requests, and remembers them and the leaks.
 type journal struct {
-	key string
+	key   string
+	brief bool // only count
 
 	mu       sync.Mutex
+	counts   Counts
 	requests []*Request
 	leaks    []string
 }
@@ -42,14 +47,44 @@ type journal struct {
 // open notes a request. The entry is filled in while the answer is written, by note.
 func (j *journal) open(host string, r *http.Request, at time.Time) *Request {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
-	entry := &Request{Host: host, Method: r.Method, Path: path, RawQuery: query, Header: r.Header.Clone(), At: at}
+	entry := &Request{Host: host, Method: r.Method, Path: path, RawQuery: query, Header: r.Header, At: at}
+	if !j.brief {
+		entry.Header = r.Header.Clone()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.requests = append(j.requests, entry)
+	j.counts.add(entry)
+	if !j.brief {
+		j.requests = append(j.requests, entry)
+	}
 	if host == "asset" {
 		j.leaks = append(j.leaks, leaks(entry, j.key)...)
 	}
 	return entry
+}
+
+func (c *Counts) add(r *Request) {
+	if r.Host == "asset" {
+		c.Asset++
+		return
+	}
+	c.API++
+	switch {
+	case r.Path == "/v3/videos", r.Path == "/v1/video.list":
+		c.List++
+	case r.Path == "/v3/videos/statuses":
+		c.Statuses++
+	default:
+		c.Detail++
+	}
+}
+
+// sent notes body bytes of the asset host.
+func (j *journal) sent(entry *Request, n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	entry.Bytes += int64(n)
+	j.counts.Bytes += int64(n)
 }
 
 // note changes an entry under the lock.
@@ -78,7 +113,7 @@ func leaks(r *Request, key string) []string {
 	return found
 }
 
-// Requests returns every request so far, in the order of arrival.
+// Requests returns every request so far, in the order of arrival; none where Options.CountOnly is set.
 func (s *Sim) Requests() []Request {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
@@ -92,26 +127,18 @@ func (s *Sim) Requests() []Request {
 
 // Forget empties the log of requests, so that what follows can be counted. Leaks stay.
 func (s *Sim) Forget() {
-	s.journal.note(func() { s.journal.requests = nil })
+	s.journal.note(func() { s.journal.requests, s.journal.counts = nil, Counts{} })
 }
 
 // Counts sums up the requests since the start or the last Forget.
 func (s *Sim) Counts() Counts {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
-	var c Counts
-	for _, r := range s.journal.requests {
-		if r.Host == "api" {
-			c.API++
-			continue
-		}
-		c.Asset++
-		c.Bytes += r.Bytes
-	}
-	return c
+	return s.journal.counts
 }
 
-// Sent is how many bytes of one asset went out: more than its size means that something was fetched twice.
+// Sent is how many bytes of one asset went out: more than its size means that something was fetched twice. It is
+// always 0 where Options.CountOnly is set.
 func (s *Sim) Sent(id, asset string) int64 {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -20,21 +21,21 @@ func order(a, b cursor) int {
 
 // page returns the videos after a token, and the token of the next page or "". It needs the lock.
 func (s *Sim) page(token string, limit int) (page []*entry, next string, ok bool) {
-	var after *cursor
+	if s.sorted == nil {
+		s.sorted = slices.SortedFunc(maps.Values(s.videos), func(a, b *entry) int { return order(a.cursor(), b.cursor()) })
+	}
+	all := s.sorted
 	if token != "" {
 		c, ok := parseToken(token)
 		if !ok {
 			return nil, "", false
 		}
-		after = &c
-	}
-	var all []*entry
-	for _, e := range s.videos {
-		if after == nil || order(e.cursor(), *after) > 0 {
-			all = append(all, e)
+		at, there := slices.BinarySearchFunc(all, c, func(e *entry, c cursor) int { return order(e.cursor(), c) })
+		if there {
+			at++
 		}
+		all = all[at:]
 	}
-	slices.SortFunc(all, func(a, b *entry) int { return order(a.cursor(), b.cursor()) })
 	if len(all) <= limit {
 		return all, "", true
 	}

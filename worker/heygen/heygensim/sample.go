@@ -73,6 +73,27 @@ func Sample() []Video {
 	}
 }
 
+// sample is a file that stands for a zero Asset.
+type sample struct {
+	content
+	body    []byte
+	ext     string
+	seconds float64
+}
+
+// samples remembers them by the name of the asset, so that thousands of videos share one copy.
+type samples map[string]sample
+
+func (s samples) get(asset string) sample {
+	it, known := s[asset]
+	if !known {
+		it.body, it.ext, it.seconds = sampleFile(asset)
+		it.content = bytesContent(it.body)
+		s[asset] = it
+	}
+	return it
+}
+
 // sampleFile is what a zero Asset of that name stands for.
 func sampleFile(asset string) (body []byte, ext string, seconds float64) {
 	switch asset {

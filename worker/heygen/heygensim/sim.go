@@ -41,6 +41,9 @@ type Options struct {
 	// Messy makes the API answer as it sometimes does: null keys left out, whole numbers as floats, the code
 	// as a string, fields nobody has heard of.
 	Messy bool
+
+	// CountOnly keeps no journal of the requests but their Counts, so that hundreds of thousands of them cost nothing.
+	CountOnly bool
 }
 
 const week = 7 * 24 * time.Hour
@@ -58,12 +61,15 @@ type Sim struct {
 	buffers sync.Pool
 	journal journal
 
-	mu     sync.Mutex
-	closed bool
-	seq    int64
-	videos map[string]*entry
-	paths  map[string]*object
-	faults []apiFault
+	mu      sync.Mutex
+	closed  bool
+	seq     int64
+	videos  map[string]*entry
+	sorted  []*entry // the videos in the order of a list; nil after a change
+	paths   map[string]*object
+	samples samples
+	faults  []apiFault
+	outage  *outage // comes before the faults
 }
 
 // New starts the API and the asset host. Close stops them.
@@ -90,8 +96,9 @@ func New(opt Options) (*Sim, error) {
 		buffers: sync.Pool{New: func() any { return new([bufferSize]byte) }},
 		videos:  map[string]*entry{},
 		paths:   map[string]*object{},
+		samples: samples{},
 	}
-	s.journal.key = opt.Key
+	s.journal.key, s.journal.brief = opt.Key, opt.CountOnly
 	var tlsConfig *tls.Config
 	if opt.AssetTLS {
 		var err error
@@ -185,7 +192,24 @@ func (s *Sim) Add(v Video) {
 		v.CreatedAt = now
 	}
 	s.seq++
-	s.put(newEntry(v, now, s.seq, nil))
+	s.put(s.newEntry(v, now, s.seq, nil))
+}
+
+// Release ends the render of videos that were added with Held; of all of them where no id is given.
+func (s *Sim) Release(ids ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.opt.Now()
+	if len(ids) == 0 {
+		for _, e := range s.videos {
+			e.release(now)
+		}
+	}
+	for _, id := range ids {
+		if e := s.videos[id]; e != nil {
+			e.release(now)
+		}
+	}
 }
 
 // Remove deletes a video, its files included, as a user of HeyGen may at any time.
@@ -204,16 +228,16 @@ func (s *Sim) Update(id string, change func(*Video)) {
 		return
 	}
 	// A copy of the map: a caller who keeps the one given to Add must not see it change.
-	v := newEntry(old.Video, old.added, old.seq, old).Video
+	v := s.newEntry(old.Video, old.added, old.seq, old).Video
 	change(&v)
 	v.ID = id
-	s.put(newEntry(v, old.added, old.seq, old))
+	s.put(s.newEntry(v, old.added, old.seq, old))
 }
 
 // put needs the lock.
 func (s *Sim) put(e *entry) {
 	s.drop(e.ID)
-	s.videos[e.ID] = e
+	s.videos[e.ID], s.sorted = e, nil
 	for _, o := range e.objects {
 		for _, p := range o.paths {
 			s.paths[p] = o
@@ -233,6 +257,7 @@ func (s *Sim) drop(id string) {
 		}
 	}
 	delete(s.videos, id)
+	s.sorted = nil
 }
 
 // Open returns the bytes that the asset host has for an asset, for comparison: the original, and after the

@@ -33,6 +33,9 @@ type Video struct {
 	// Zero means it was completed at CreatedAt.
 	RenderFor time.Duration
 
+	// Held keeps the video rendering until Release, whatever RenderFor says.
+	Held bool
+
 	// Fail ends the render as failed instead of completed.
 	Fail *Failure
 
@@ -105,16 +108,26 @@ type entry struct {
 	Video
 	seq     int64 // later added is newer where CreatedAt is the same
 	added   time.Time
+	freed   time.Time // by Release
 	objects map[string]*object
 }
 
+func (e *entry) release(now time.Time) {
+	if e.Held && e.freed.IsZero() {
+		e.freed = now
+	}
+}
+
 // newEntry builds the objects of v. What old says about faults that struck already is kept for assets
-// that are the same.
-func newEntry(v Video, added time.Time, seq int64, old *entry) *entry {
+// that are the same. It needs the lock.
+func (s *Sim) newEntry(v Video, added time.Time, seq int64, old *entry) *entry {
 	v.Assets = maps.Clone(v.Assets)
 	e := &entry{Video: v, added: added, seq: seq, objects: map[string]*object{}}
+	if old != nil {
+		e.freed = old.freed
+	}
 	for name, spec := range v.Assets {
-		o := newObject(v.ID, name, spec)
+		o := s.samples.newObject(v.ID, name, spec)
 		if old != nil {
 			if was := old.objects[name]; was != nil && was.spec.Fault == spec.Fault && was.data.etag == o.data.etag {
 				o.wear = was.wear
@@ -125,22 +138,26 @@ func newEntry(v Video, added time.Time, seq int64, old *entry) *entry {
 	return e
 }
 
-func newObject(video, name string, spec Asset) *object {
+func (s samples) newObject(video, name string, spec Asset) *object {
 	o := &object{video: video, asset: name, spec: spec, wear: &wear{}}
 	seed := hash64(video + "/" + name)
 	ext := extension(name)
+	replaceable := spec.Fault != nil && spec.Fault.Kind == FaultReplaced
 	switch {
 	case spec.Body != nil:
 		o.data = bytesContent(spec.Body)
-		o.replacement = bytesContent(replaced(spec))
 	case spec.Size > 0:
 		o.data, o.duration = synthetic(spec.Size, seed)
-		o.replacement, _ = synthetic(spec.Size, ^seed)
+		if replaceable {
+			o.replacement, _ = synthetic(spec.Size, ^seed)
+		}
 	default:
-		var body []byte
-		body, ext, o.duration = sampleFile(name)
-		o.data = bytesContent(body)
-		o.replacement = bytesContent(replaced(Asset{Body: body, Fault: spec.Fault}))
+		it := s.get(name)
+		ext, o.duration, o.data = it.ext, it.seconds, it.content
+		spec.Body = it.body
+	}
+	if replaceable && spec.Body != nil {
+		o.replacement = bytesContent(replaced(spec))
 	}
 	if spec.ETag != "" {
 		o.data.etag = strings.TrimPrefix(spec.ETag, "-")
@@ -211,7 +228,11 @@ func (e *entry) status(now time.Time) (word string, settled time.Time) {
 		return "draft", time.Time{}
 	}
 	settled = e.CreatedAt
-	if e.RenderFor > 0 {
+	if e.Held {
+		if settled = e.freed; settled.IsZero() {
+			return "processing", time.Time{}
+		}
+	} else if e.RenderFor > 0 {
 		settled = e.added.Add(e.RenderFor)
 		switch {
 		case now.Before(e.added.Add(e.RenderFor / 4)):
