@@ -120,7 +120,7 @@ func (s *service) newServer(client *queue.Client, p *parts, fingerprint string) 
 func newSweeper(cfg config.Config, client *queue.Client, p *parts, log *slog.Logger) (*worker.Sweeper, error) {
 	lists := map[string]worker.Lister{}
 	for account, api := range p.heygen {
-		lists[account] = pagesTmp{api}
+		lists[account] = api
 	}
 	return worker.NewSweeper(
 		worker.SweeperConfig{Every: cfg.SweepEvery, FullEvery: cfg.SweepFullEvery, RenderWait: cfg.RenderWait, Log: log},
