@@ -28,6 +28,10 @@ type ServerConfig struct {
 	// holds it. They are called from the goroutine that did the work and must be quick.
 	OnChange, OnSettle func(Status)
 
+	// Ready says whether this server can work at all; nil is always. While it can't, because the store is away, say, it is
+	// handed nothing: every video would only be tried and put back. It is asked with every beat.
+	Ready func() bool
+
 	Log  *slog.Logger
 	Now  func() time.Time
 	Name string // names the server among others; random if empty. No two may share one.
@@ -51,6 +55,9 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Ready == nil {
+		c.Ready = func() bool { return true }
 	}
 	if c.OnChange == nil {
 		c.OnChange = func(Status) {}

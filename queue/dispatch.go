@@ -84,9 +84,21 @@ func (s *Server) dispatchLoop(ctx context.Context) {
 	}
 }
 
+// complainEvery is how often the same kind of trouble is logged: an outage is told, not counted.
+const complainEvery = 30 * time.Second
+
 // complain logs trouble with Redis unless it is only that we are stopping.
 func (s *Server) complain(ctx context.Context, what string, err error) {
-	if ctx.Err() == nil {
+	if ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	quiet := time.Since(s.complained[what]) < complainEvery
+	if !quiet {
+		s.complained[what] = time.Now()
+	}
+	s.mu.Unlock()
+	if !quiet {
 		s.log.Warn("queue upkeep will be tried again", "what", what, "err", err)
 	}
 }

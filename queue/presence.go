@@ -34,10 +34,11 @@ func (e *FingerprintError) Hint() string {
 // present announces the server and its slots. It is repeated with the heartbeat, since Redis may have been emptied:
 // the fingerprint, and the queue names that asynq's inspector insists on, must come back then.
 func (s *Server) present(ctx context.Context) error {
-	raw, err := json.Marshal(presence{
-		Status: s.cfg.StatusConcurrency, Transfer: s.cfg.Concurrency,
-		Until: s.cfg.Now().Add(3 * s.cfg.BeatEvery).UnixMilli(),
-	})
+	p := presence{Until: s.cfg.Now().Add(3 * s.cfg.BeatEvery).UnixMilli()}
+	if s.cfg.Ready() {
+		p.Status, p.Transfer = s.cfg.StatusConcurrency, s.cfg.Concurrency
+	}
+	raw, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("encode presence: %w", err)
 	}

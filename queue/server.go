@@ -30,12 +30,13 @@ type Server struct {
 	kicks     chan struct{}
 	slots     map[Step]chan struct{}
 
-	mu       sync.Mutex
-	runs     map[string]*run // by flight member
-	draining bool
-	trouble  time.Time // when Redis was last seen to fail, or we to sleep
-	started  bool
-	working  sync.WaitGroup
+	mu         sync.Mutex
+	runs       map[string]*run // by flight member
+	draining   bool
+	trouble    time.Time            // when Redis was last seen to fail, or we to sleep
+	complained map[string]time.Time // by kind of trouble
+	started    bool
+	working    sync.WaitGroup
 }
 
 // NewServer checks the configuration; nothing is contacted. rdb must outlive Run: asynq crashes the
@@ -63,7 +64,7 @@ func NewServer(rdb redis.UniversalClient, cfg ServerConfig, h Handler) (*Server,
 			StepStatus:   make(chan struct{}, cfg.StatusConcurrency),
 			StepTransfer: make(chan struct{}, cfg.Concurrency),
 		},
-		runs: map[string]*run{},
+		runs: map[string]*run{}, complained: map[string]time.Time{},
 	}, nil
 }
 

@@ -381,3 +381,34 @@ func TestServerThatNeverReachedRedisStopsWhenTold(t *testing.T) {
 		t.Errorf("Run returned %v", err)
 	}
 }
+
+// A server whose store is away, say, is handed nothing until it can work again.
+func TestAServerThatCannotWorkIsHandedNothing(t *testing.T) {
+	onEach(t, func(b *bench) {
+		var ready atomic.Bool
+		var steps atomic.Int32
+		s := b.serve(queue.ServerConfig{Name: "idle", Ready: ready.Load}, func(ctx context.Context, w queue.Work, p queue.Progress) (queue.Outcome, error) {
+			steps.Add(1)
+			return archives(ctx, w, p)
+		})
+		b.enqueue(videos("a", 5)...)
+		queuetest.Await(t, "a few beats", beats(b, "idle", 3))
+		if n := steps.Load(); n != 0 {
+			t.Errorf("%d steps were handed to a server that can't work", n)
+		}
+		ready.Store(true)
+		s.untilSettled(5)
+	})
+}
+
+// beats waits until a server has announced itself so many times more.
+func beats(b *bench, name string, n int) func() bool {
+	last := ""
+	return func() bool {
+		if now := b.rdb.HGet(b.t.Context(), "{reelkeep}:servers", name).Val(); now != last {
+			last = now
+			n--
+		}
+		return n < 0
+	}
+}

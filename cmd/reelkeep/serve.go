@@ -110,6 +110,7 @@ func (s *service) work(ctx context.Context, client *queue.Client, p *parts) erro
 func (s *service) newServer(client *queue.Client, p *parts, fingerprint string) (*queue.Server, error) {
 	server, err := client.NewServer(queue.ServerConfig{
 		Concurrency: s.cfg.Concurrency, StatusConcurrency: fleetStatusSlots, Fingerprint: fingerprint, Log: s.log,
+		Ready: func() bool { return s.board.fine("store") },
 	}, &bench{archiver: p.archiver, wait: true, outlook: s})
 	if err != nil {
 		return nil, withCode(exitUsage, err)
