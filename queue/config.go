@@ -25,8 +25,10 @@ type ServerConfig struct {
 	BeatEvery, DeadAfter time.Duration
 
 	// OnChange is told of every state this server wrote, OnSettle of those that settle a video, both after Redis
-	// holds it. They are called from the goroutine that did the work and must be quick.
-	OnChange, OnSettle func(Status)
+	// holds it. Of a video that a client cancelled, one server of the fleet tells. They are called from the goroutine
+	// that did the work and must be quick.
+	OnChange func(Change)
+	OnSettle func(Status)
 
 	Log  *slog.Logger
 	Now  func() time.Time
@@ -53,7 +55,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 		c.Now = time.Now
 	}
 	if c.OnChange == nil {
-		c.OnChange = func(Status) {}
+		c.OnChange = func(Change) {}
 	}
 	if c.OnSettle == nil {
 		c.OnSettle = func(Status) {}
