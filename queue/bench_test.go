@@ -91,7 +91,7 @@ type server struct {
 	t       *testing.T
 	stop    context.CancelFunc
 	done    chan error
-	changes chan queue.Status
+	changes chan queue.Change
 	line    *queuetest.Line
 	once    sync.Once
 }
@@ -115,9 +115,9 @@ func fast(cfg queue.ServerConfig) queue.ServerConfig {
 // serve starts a server with its own connection and drains it when the test ends.
 func (b *bench) serve(cfg queue.ServerConfig, h queue.HandlerFunc) *server {
 	b.t.Helper()
-	s := &server{t: b.t, done: make(chan error, 1), changes: make(chan queue.Status, 20000), line: new(queuetest.Line)}
+	s := &server{t: b.t, done: make(chan error, 1), changes: make(chan queue.Change, 20000), line: new(queuetest.Line)}
 	cfg = fast(cfg)
-	cfg.OnChange = func(st queue.Status) { s.changes <- st }
+	cfg.OnChange = func(c queue.Change) { s.changes <- c }
 	srv, err := queue.NewServer(b.dial(s.line), cfg, h)
 	if err != nil {
 		b.t.Fatal(err)
@@ -150,9 +150,9 @@ func (s *server) until(what string, ok func(queue.Status) bool) queue.Status {
 	limit := time.After(30 * time.Second)
 	for {
 		select {
-		case st := <-s.changes:
-			if ok(st) {
-				return st
+		case c := <-s.changes:
+			if ok(c.Status) {
+				return c.Status
 			}
 		case <-limit:
 			s.t.Fatalf("waited in vain for %s", what)
@@ -244,7 +244,7 @@ func (b *bench) assertNothingUnderWay() {
 // for a minute or two until its recoverer brings them once more; so not every test asks asynq.
 func (b *bench) assertLedgerEmpty() {
 	b.t.Helper()
-	for _, key := range []string{"{reelkeep}:ledger", "{reelkeep}:later", "{reelkeep}:deadlines", "{reelkeep}:progress",
+	for _, key := range []string{"{reelkeep}:ledger", "{reelkeep}:later:status", "{reelkeep}:later:transfer", "{reelkeep}:deadlines", "{reelkeep}:progress",
 		"{reelkeep}:flight:status", "{reelkeep}:flight:transfer",
 		"{reelkeep}:ready:status:interactive:default", "{reelkeep}:ready:transfer:interactive:default"} {
 		if n := b.rdb.Exists(b.t.Context(), key).Val(); n != 0 {

@@ -136,10 +136,12 @@ func (c *Client) Retry(ctx context.Context, account, videoID string) (Receipt, e
 // Cancel ends the video; a worker that has it in hand hears of it within a few seconds (ErrCancelled). What is
 // sealed stays: cancelling an archived video is ErrSettled, cancelling any other settled one changes nothing.
 func (c *Client) Cancel(ctx context.Context, account, videoID string) error {
-	return c.change(ctx, account, videoID, func(h *held, now int64) (*change, error) {
+	var done *entry
+	err := c.change(ctx, account, videoID, func(h *held, now int64) (*change, error) {
+		done = nil
 		switch {
 		case h.entry != nil:
-			done := h.entry.clone()
+			done = h.entry.clone()
 			done.State, done.Reason, done.Updated = StateCancelled, "", now
 			return &change{from: h, done: done, now: now}, nil
 		case h.record == nil:
@@ -149,6 +151,13 @@ func (c *Client) Cancel(ctx context.Context, account, videoID string) error {
 		}
 		return nil, nil
 	})
+	if err != nil || done == nil {
+		return err
+	}
+	// A server tells of it (OnChange): a client may be gone the next moment. The video is cancelled whether or not this arrives.
+	_ = c.ledger.rdb.RPush(ctx, keyCancelled, done.field()).Err()
+	c.kick()
+	return nil
 }
 
 // afresh starts a settled video again, keeping what the index knows of it.

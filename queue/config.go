@@ -25,8 +25,10 @@ type ServerConfig struct {
 	BeatEvery, DeadAfter time.Duration
 
 	// OnChange is told of every state this server wrote, OnSettle of those that settle a video, both after Redis
-	// holds it. They are called from the goroutine that did the work and must be quick.
-	OnChange, OnSettle func(Status)
+	// holds it. Of a video that a client cancelled, one server of the fleet tells. They are called from the goroutine
+	// that did the work and must be quick.
+	OnChange func(Change)
+	OnSettle func(Status)
 
 	// Ready says whether this server can work at all; nil is always. While it can't, because the store is away, say, it is
 	// handed nothing: every video would only be tried and put back. It is asked with every beat.
@@ -60,7 +62,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 		c.Ready = func() bool { return true }
 	}
 	if c.OnChange == nil {
-		c.OnChange = func(Status) {}
+		c.OnChange = func(Change) {}
 	}
 	if c.OnSettle == nil {
 		c.OnSettle = func(Status) {}

@@ -18,6 +18,8 @@ const (
 	promoteBatch = 250
 	// claimBatch bounds one look at what is ready.
 	claimBatch = 250
+	// cancelledBatch bounds how many cancelled videos one look tells of.
+	cancelledBatch = 100
 	// transferLimit and statusLimit are asynq's time limits. Stall watchdogs bound transfers; the limit is for a
 	// handler that hangs. asynq would take "no limit" for 30 minutes.
 	transferLimit = 24 * time.Hour
@@ -109,18 +111,25 @@ func (s *Server) dispatch(ctx context.Context) error {
 	pipe := s.rdb.Pipeline()
 	servers := pipe.HGetAll(ctx, keyServers)
 	accounts := pipe.SMembers(ctx, keyAccounts)
-	due := pipe.ZRangeByScore(ctx, keyLater, &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: promoteBatch})
+	cancelled := pipe.LPopCount(ctx, keyCancelled, cancelledBatch)
+	due := map[Step]*redis.StringSliceCmd{}
 	underWay := map[Step]*redis.IntCmd{}
 	turns := map[Step]*redis.StringCmd{}
 	for _, step := range []Step{StepStatus, StepTransfer} {
+		due[step] = pipe.ZRangeByScore(ctx, keyLater(step), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: promoteBatch})
 		underWay[step] = pipe.ZCard(ctx, keyFlight(step))
 		turns[step] = pipe.Get(ctx, keyTurn(step))
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("look for work: %w", err)
 	}
-	if err := s.promote(ctx, due.Val(), now); err != nil {
+	if err := s.tellCancelled(ctx, cancelled.Val()); err != nil {
 		return err
+	}
+	for step, fields := range due {
+		if err := s.promote(ctx, step, fields.Val(), now); err != nil {
+			return err
+		}
 	}
 	slots, dead := fleetSlots(servers.Val(), now)
 	if len(dead) > 0 {
@@ -154,7 +163,7 @@ func (s *Server) dispatch(ctx context.Context) error {
 }
 
 // promote files what has become due under ready.
-func (s *Server) promote(ctx context.Context, fields []string, now int64) error {
+func (s *Server) promote(ctx context.Context, step Step, fields []string, now int64) error {
 	known, err := s.ledger.read(ctx, fields...)
 	if err != nil {
 		return err
@@ -162,7 +171,7 @@ func (s *Server) promote(ctx context.Context, fields []string, now int64) error 
 	groups := map[string][]change{}
 	for _, h := range known {
 		if h.entry == nil {
-			if err := s.rdb.ZRem(ctx, keyLater, h.field).Err(); err != nil {
+			if err := s.rdb.ZRem(ctx, keyLater(step), h.field).Err(); err != nil {
 				return fmt.Errorf("drop a due time without a video: %w", err)
 			}
 			continue

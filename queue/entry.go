@@ -33,6 +33,7 @@ type entry struct {
 	Error    *ErrorInfo    `json:"err,omitempty"`
 	Attempts int           `json:"try,omitempty"`
 	Failures int           `json:"fail,omitempty"`
+	Cut      Interruption  `json:"cut,omitempty"` // how the last transfer that stored anything ended, if not by an answer
 	Bytes    int64         `json:"bytes,omitempty"`
 	Assets   []AssetStatus `json:"assets,omitempty"`
 }
@@ -105,6 +106,7 @@ func (e *entry) work() Work {
 			Deadline: fromMillis(e.Deadline)},
 		Step: e.Step, State: e.State, AcceptedAt: fromMillis(e.Accepted),
 		FirstCompleted: fromMillis(e.Completed), Attempts: e.Attempts, Failures: e.Failures, Epoch: e.Epoch,
+		Interrupted: e.Cut,
 	}
 }
 

@@ -233,7 +233,7 @@ func insider(t *testing.T, cfg ServerConfig, h HandlerFunc) (*Server, *miniredis
 func TestWorkOutlivesAsynqsLease(t *testing.T) {
 	t.Parallel()
 	started, release, settled := make(chan struct{}), make(chan struct{}), make(chan Status, 1)
-	cfg := ServerConfig{OnChange: func(st Status) { settled <- st }}
+	cfg := ServerConfig{OnChange: func(c Change) { settled <- c.Status }}
 	s, _ := insider(t, cfg, func(ctx context.Context, w Work, p Progress) (Outcome, error) {
 		close(started)
 		select {
@@ -266,7 +266,7 @@ func TestWorkOutlivesAsynqsLease(t *testing.T) {
 func TestStepThatHangsIsAFailure(t *testing.T) {
 	t.Parallel()
 	changed := make(chan Status, 1)
-	s, _ := insider(t, ServerConfig{OnChange: func(st Status) { changed <- st }}, func(ctx context.Context, w Work, p Progress) (Outcome, error) {
+	s, _ := insider(t, ServerConfig{OnChange: func(c Change) { changed <- c.Status }}, func(ctx context.Context, w Work, p Progress) (Outcome, error) {
 		<-ctx.Done()
 		return Outcome{}, context.Cause(ctx)
 	})

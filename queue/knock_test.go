@@ -279,7 +279,7 @@ func (b *bench) assertListsAgree() {
 	b.t.Helper()
 	ctx := b.t.Context()
 	in := map[string]int{}
-	for _, key := range []string{"{reelkeep}:later", "{reelkeep}:ready:status:interactive:default", "{reelkeep}:ready:status:backfill:default",
+	for _, key := range []string{"{reelkeep}:later:status", "{reelkeep}:later:transfer", "{reelkeep}:ready:status:interactive:default", "{reelkeep}:ready:status:backfill:default",
 		"{reelkeep}:ready:transfer:interactive:default", "{reelkeep}:ready:transfer:backfill:default"} {
 		for _, f := range b.rdb.ZRange(ctx, key, 0, -1).Val() {
 			in[f]++

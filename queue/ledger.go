@@ -17,7 +17,7 @@ const (
 	keyCounts      = "{reelkeep}:counts"    // hash: state → how many
 	keyDeadlines   = "{reelkeep}:deadlines" // zset: account/id of unsealed videos by deadline
 	keyProgress    = "{reelkeep}:progress"  // hash: account/id → progress
-	keyLater       = "{reelkeep}:later"     // zset: account/id by due time
+	keyCancelled   = "{reelkeep}:cancelled" // list: account/id of cancelled videos that no server has told of yet
 	keyAccounts    = "{reelkeep}:accounts"  // set
 	keyServers     = "{reelkeep}:servers"   // hash: name → presence
 	keyFingerprint = "{reelkeep}:fingerprint"
@@ -26,6 +26,7 @@ const (
 func keyReady(step Step, prio Priority, account string) string {
 	return "{reelkeep}:ready:" + string(step) + ":" + string(prio) + ":" + account
 }
+func keyLater(step Step) string  { return "{reelkeep}:later:" + string(step) } // zset: account/id by due time
 func keyFlight(step Step) string { return "{reelkeep}:flight:" + string(step) }
 func keyTurn(step Step) string   { return "{reelkeep}:turn:" + string(step) }
 func keyTick(what string) string { return "{reelkeep}:tick:" + what }
@@ -33,14 +34,15 @@ func keyTick(what string) string { return "{reelkeep}:tick:" + what }
 // Where an entry is found, as positions in the KEYS of moveScript.
 const (
 	placeNone     = 0
-	placeLater    = 6
-	placeReady    = 7 // to 10: status and transfer, interactive and backfill of each
-	placeInFlight = 11
+	placeLater    = 6 // and 7: status and transfer
+	placeReady    = 8 // to 11: status and transfer, interactive and backfill of each
+	placeInFlight = 12
 )
 
 func moveKeys(account string) []string {
 	return []string{
-		keyLedger, keyIndex, keyCounts, keyDeadlines, keyProgress, keyLater,
+		keyLedger, keyIndex, keyCounts, keyDeadlines, keyProgress,
+		keyLater(StepStatus), keyLater(StepTransfer),
 		keyReady(StepStatus, PriorityInteractive, account), keyReady(StepStatus, PriorityBackfill, account),
 		keyReady(StepTransfer, PriorityInteractive, account), keyReady(StepTransfer, PriorityBackfill, account),
 		keyFlight(StepStatus), keyFlight(StepTransfer), keyAccounts,
@@ -64,10 +66,10 @@ for p = 2, #ARGV, 12 do
 	else
 		if ARGV[p+3] ~= '' then redis.call('HSET', KEYS[1], field, ARGV[p+3]) elseif ARGV[p+1] ~= '' then redis.call('HDEL', KEYS[1], field) end
 		if ARGV[p+4] ~= '' then redis.call('HSET', KEYS[2], field, ARGV[p+4]) elseif ARGV[p+2] ~= '' then redis.call('HDEL', KEYS[2], field) end
-		if ARGV[p+1] ~= '' then for k = 6, 10 do redis.call('ZREM', KEYS[k], field) end end
+		if ARGV[p+1] ~= '' then for k = 6, 11 do redis.call('ZREM', KEYS[k], field) end end
 		if drop ~= '' then
-			redis.call('ZREM', KEYS[11], drop)
 			redis.call('ZREM', KEYS[12], drop)
+			redis.call('ZREM', KEYS[13], drop)
 			redis.call('HDEL', KEYS[5], field)
 		end
 		if place > 0 then
@@ -83,7 +85,7 @@ for p = 2, #ARGV, 12 do
 		out[#out+1] = 1
 	end
 end
-if placed then redis.call('SADD', KEYS[13], ARGV[1]) end
+if placed then redis.call('SADD', KEYS[14], ARGV[1]) end
 return out`)
 }
 
@@ -167,6 +169,8 @@ func (e *entry) place(now int64) (place int, score int64, member string) {
 		return placeInFlight + 1, now, e.flightMember()
 	case e.Flight:
 		return placeInFlight, now, e.flightMember()
+	case e.Due > now && e.Step == StepTransfer:
+		return placeLater + 1, e.Due, e.field()
 	case e.Due > now:
 		return placeLater, e.Due, e.field()
 	}

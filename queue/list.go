@@ -111,7 +111,7 @@ func parseCounts(raw map[string]string) map[State]int64 {
 // Overview is what a dashboard shows of the queue.
 type Overview struct {
 	States map[State]int64
-	// Tasks counts by step: "waiting" (in the ledger, due), "later" under "" (not due yet) and "working".
+	// Tasks counts by step: "waiting" (in the ledger, due), "later" (not due yet) and "working".
 	Tasks map[Step]map[string]int64
 	// AtRisk are unsealed videos whose deadline is less than a day away, Overdue those whose deadline has passed.
 	// Videos whose deadline nobody knows count with the time they were accepted plus seven days.
@@ -131,10 +131,10 @@ func (c *Client) Overview(ctx context.Context) (Overview, error) {
 	first := pipe.ZRangeWithScores(ctx, keyDeadlines, 0, 0)
 	atRisk := pipe.ZCount(ctx, keyDeadlines, strconv.FormatInt(now.UnixMilli(), 10), "("+strconv.FormatInt(now.Add(riskWindow).UnixMilli(), 10))
 	overdue := pipe.ZCount(ctx, keyDeadlines, "-inf", "("+strconv.FormatInt(now.UnixMilli(), 10))
-	later := pipe.ZCard(ctx, keyLater)
-	working, waiting := map[Step]*redis.IntCmd{}, map[Step][]*redis.IntCmd{}
+	working, waiting, later := map[Step]*redis.IntCmd{}, map[Step][]*redis.IntCmd{}, map[Step]*redis.IntCmd{}
 	for _, step := range []Step{StepStatus, StepTransfer} {
 		working[step] = pipe.ZCard(ctx, keyFlight(step))
+		later[step] = pipe.ZCard(ctx, keyLater(step))
 		for _, account := range accounts {
 			waiting[step] = append(waiting[step], pipe.ZCard(ctx, keyReady(step, PriorityInteractive, account)),
 				pipe.ZCard(ctx, keyReady(step, PriorityBackfill, account)))
@@ -144,9 +144,9 @@ func (c *Client) Overview(ctx context.Context) (Overview, error) {
 		return Overview{}, fmt.Errorf("read overview: %w", err)
 	}
 	o := Overview{States: parseCounts(counts.Val()), AtRisk: atRisk.Val(), Overdue: overdue.Val(),
-		Tasks: map[Step]map[string]int64{"": {"later": later.Val()}}}
+		Tasks: map[Step]map[string]int64{}}
 	for step, n := range working {
-		o.Tasks[step] = map[string]int64{"working": n.Val(), "waiting": 0}
+		o.Tasks[step] = map[string]int64{"working": n.Val(), "waiting": 0, "later": later[step].Val()}
 		for _, w := range waiting[step] {
 			o.Tasks[step]["waiting"] += w.Val()
 		}

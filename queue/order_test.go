@@ -83,10 +83,10 @@ func TestSeveralServersShareTheWork(t *testing.T) {
 		limit := time.After(30 * time.Second)
 		for n < 6 {
 			select {
-			case st := <-one.changes:
-				n += settledOne(st)
-			case st := <-two.changes:
-				n += settledOne(st)
+			case c := <-one.changes:
+				n += settledOne(c.Status)
+			case c := <-two.changes:
+				n += settledOne(c.Status)
 			case <-limit:
 				b.t.Fatal("not all settled")
 			}

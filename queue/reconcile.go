@@ -84,6 +84,7 @@ func (s *Server) redrive(ctx context.Context, step Step, member string) error {
 	now := s.cfg.Now()
 	next.Updated = now.UnixMilli()
 	if begun {
+		next.Cut = InterruptedByCrash
 		if h.prog.Parts > 0 {
 			next.Failures = 0
 			next.Assets = mergeAssets(next.Assets, h.prog.Assets)
@@ -106,7 +107,7 @@ func (s *Server) redrive(ctx context.Context, step Step, member string) error {
 	}
 	s.log.Warn("a video showed no sign of life; it is handed out again", "video_id", next.ID, "step", string(step), "attempt", next.Failures)
 	s.note(next, nil)
-	s.tell(next.status(nil))
+	s.tell(Change{Status: next.status(nil), Previous: h.entry.State})
 	s.kick()
 	return nil
 }

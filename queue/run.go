@@ -146,10 +146,10 @@ func (s *Server) safely(ctx context.Context, r *run) (out Outcome, err error) {
 func (s *Server) settle(ctx context.Context, r *run, v verdict) {
 	wait := 50 * time.Millisecond
 	for {
-		st, err := s.conclude(ctx, r, v)
+		ch, err := s.conclude(ctx, r, v)
 		if err == nil {
-			if st != nil {
-				s.tell(*st)
+			if ch != nil {
+				s.tell(*ch)
 			}
 			return
 		}
@@ -165,9 +165,23 @@ func (s *Server) settle(ctx context.Context, r *run, v verdict) {
 	}
 }
 
-func (s *Server) tell(st Status) {
-	s.cfg.OnChange(st)
-	if st.State.Settled() {
-		s.cfg.OnSettle(st)
+// tellCancelled tells of videos that clients have cancelled. What has become of one since is told by others.
+func (s *Server) tellCancelled(ctx context.Context, fields []string) error {
+	known, err := s.ledger.read(ctx, fields...)
+	if err != nil {
+		return err
+	}
+	for _, h := range known {
+		if h.record != nil && h.record.State == StateCancelled {
+			s.tell(Change{Status: h.record.status(h.field)})
+		}
+	}
+	return nil
+}
+
+func (s *Server) tell(c Change) {
+	s.cfg.OnChange(c)
+	if c.State.Settled() {
+		s.cfg.OnSettle(c.Status)
 	}
 }

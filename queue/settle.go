@@ -11,9 +11,9 @@ import (
 // maxErrorText bounds what one error may take in Redis and in a table on somebody's screen.
 const maxErrorText = 500
 
-// conclude writes what a run came to and returns the new status, or nil if the run had nothing left to say because
+// conclude writes what a run came to and returns what has changed, or nil if the run had nothing left to say because
 // somebody else settled the video or took it over.
-func (s *Server) conclude(ctx context.Context, r *run, v verdict) (*Status, error) {
+func (s *Server) conclude(ctx context.Context, r *run, v verdict) (*Change, error) {
 	h := r.held
 	for range maxContention {
 		now := s.cfg.Now()
@@ -38,8 +38,7 @@ func (s *Server) conclude(ctx context.Context, r *run, v verdict) (*Status, erro
 		}
 		if done[0] == 1 {
 			s.note(next, v.err)
-			st := next.status(nil)
-			return &st, nil
+			return &Change{Status: next.status(nil), Previous: base.State}, nil
 		}
 		hs, err := s.ledger.read(ctx, h.field)
 		if err != nil {
@@ -79,6 +78,9 @@ func (s *Server) after(r *run, base *entry, v verdict, now time.Time) *entry {
 		next.Failures = 0
 		next.Assets = mergeAssets(next.Assets, r.tracker.assets())
 	}
+	if r.tracker.parts() > 0 || v.err == nil {
+		next.Cut = ""
+	}
 	next.learn(v.out)
 	if v.err == nil {
 		next.Error = nil
@@ -95,8 +97,9 @@ func (s *Server) after(r *run, base *entry, v verdict, now time.Time) *entry {
 	case errors.Is(v.cause, ErrDraining):
 		next.Error = base.Error
 		next.giveBack()
+		next.Cut = InterruptedByDrain
 	case errors.As(v.err, &wait):
-		if v.out.State != "" && !v.out.State.Settled() {
+		if v.out.State != "" && !v.out.State.Settled() && next.Sealed == 0 {
 			next.State = v.out.State
 		}
 		next.Due = now.Add(max(wait.RetryAfter(), 0)).UnixMilli()
@@ -125,6 +128,7 @@ func (e *entry) learn(out Outcome) {
 }
 
 // follow goes where the outcome says. A state nobody knows is treated as "look again": a job is never lost over a word.
+// A video that is sealed stays partial until it is settled, whatever is done to find its late assets.
 func (e *entry) follow(out Outcome, now time.Time) {
 	e.Reason = out.Reason
 	e.State = out.State
@@ -136,6 +140,9 @@ func (e *entry) follow(out Outcome, now time.Time) {
 	default:
 		e.State = StateAccepted
 		out.After = max(out.After, time.Minute)
+	}
+	if e.Sealed != 0 && !e.State.Settled() {
+		e.State = StatePartial
 	}
 	if out.After > 0 && !e.State.Settled() {
 		e.Due = now.Add(out.After).UnixMilli()
@@ -171,7 +178,7 @@ func backoff(cfg ServerConfig, n int) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/5+1))
 }
 
-// release hands a video back without a word about how it went.
+// release hands a video back, because its worker drains, without a word about how it went.
 func (s *Server) release(ctx context.Context, r *run) error {
 	h := r.held
 	for range maxContention {
@@ -180,6 +187,7 @@ func (s *Server) release(ctx context.Context, r *run) error {
 		}
 		next := h.entry.clone()
 		next.giveBack()
+		next.Cut = InterruptedByDrain
 		now := s.cfg.Now().UnixMilli()
 		next.Updated = now
 		done, err := s.ledger.apply(ctx, next.Account, []change{{from: h, next: next, now: now}})

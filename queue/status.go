@@ -50,6 +50,12 @@ type Status struct {
 	Priority   Priority
 }
 
+// Change is where a video stands since a moment ago. Not every change is one of its state.
+type Change struct {
+	Status
+	Previous State // "" if nobody knows any more
+}
+
 // AtRisk says whether the video is unsealed and its deadline less than a day away.
 func (s Status) AtRisk(now time.Time) bool {
 	return s.SealedAt == nil && !s.State.Settled() && s.Deadline != nil && s.Deadline.Before(now.Add(riskWindow))

@@ -16,6 +16,14 @@ const (
 	StepTransfer Step = "transfer"
 )
 
+// Interruption says what cut a transfer off before it could answer.
+type Interruption string
+
+const (
+	InterruptedByDrain Interruption = "drain" // its worker was told to stop
+	InterruptedByCrash Interruption = "crash" // its worker fell silent
+)
+
 var (
 	// ErrDraining is the cause of a handler's context when the server stops. The handler saves what it has and
 	// returns; whatever error it returns is not a failure, and another worker takes over at once.
@@ -41,6 +49,8 @@ type Work struct {
 	Epoch int64
 	// State is the state the video was in when it was handed out.
 	State State
+	// Interrupted says what cut off the last transfer that stored anything; "" if it answered, or if there was none.
+	Interrupted Interruption
 }
 
 // Outcome says where the video goes after a step.

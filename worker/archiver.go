@@ -24,9 +24,13 @@ type Opener interface {
 
 // Observer sees the work as it happens. Its methods MUST return fast and MAY be called by several goroutines.
 type Observer interface {
-	AssetStarted(v Video, asset string, total, stored int64) // total is -1 while unknown
-	Moved(v Video, asset string, n int64)                    // n more bytes came from the source
-	AssetDone(v Video, asset, outcome string)                // stored, absent, rejected (not what it claims) or failed (will be tried again)
+	// AssetStarted: bytes are about to move. total is -1 while unknown; stored is more than 0 if an upload that an
+	// earlier worker left unfinished is continued.
+	AssetStarted(v Video, asset string, total, stored int64)
+	Moved(v Video, asset string, n int64) // n more bytes came from the source
+	// AssetDone: outcome is stored or absent, once for each asset, when a manifest that says so is sealed; rejected (not
+	// what it claims) or failed, each time: both are tried again.
+	AssetDone(v Video, asset, outcome string)
 }
 
 // Progress hears of every part that is stored, so that whoever counts failures can start counting afresh.
@@ -62,6 +66,7 @@ type Video struct {
 	FirstCompleted time.Time         // when the render was first seen completed; zero = not yet
 	Failures       int               // in a row, without a stored part between
 	Again          bool              // fetch a re-rendered video as a new generation
+	Interrupted    string            // what cut the last transfer off: drain, crash or "" if it answered
 }
 
 func (v Video) key() storage.VideoKey {

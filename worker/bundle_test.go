@@ -213,9 +213,16 @@ type witness struct {
 	after int64  // call hook once so many bytes have moved
 	hook  func() // nil: none
 	done  []string
+	taken []int64 // what was stored already of each asset that was continued
 }
 
-func (w *witness) AssetStarted(worker.Video, string, int64, int64) {}
+func (w *witness) AssetStarted(_ worker.Video, _ string, _, stored int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if stored > 0 {
+		w.taken = append(w.taken, stored)
+	}
+}
 
 func (w *witness) Moved(_ worker.Video, _ string, n int64) {
 	w.mu.Lock()
@@ -234,6 +241,15 @@ func (w *witness) AssetDone(_ worker.Video, asset, outcome string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.done = append(w.done, asset+" "+outcome)
+}
+
+// told returns what was told of assets that are done since the last call.
+func (w *witness) told() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	told := w.done
+	w.done = nil
+	return told
 }
 
 // when calls hook once n more bytes have moved.

@@ -30,7 +30,36 @@ func (r *run) seal(ctx context.Context) (*storage.Manifest, error) {
 	if err := r.commit(ctx, m); err != nil {
 		return r.lost(ctx, err)
 	}
+	before := r.old
+	if before != nil && before.Generation != m.Generation {
+		before = nil
+	}
+	r.tellDone(r.v, before, m)
 	return m, nil
+}
+
+// tellDone tells what has become of the assets that m settles and the manifest before it, if there was one, did not. It is
+// told no sooner than that: a video may be tried many times until it is sealed.
+func (a *Archiver) tellDone(v Video, before, m *storage.Manifest) {
+	settled := map[string]bool{}
+	if before != nil {
+		for _, asset := range before.Assets {
+			settled[asset.Asset] = true
+		}
+		for _, absent := range before.Absent {
+			settled[absent.Asset] = absent.Reason != storage.AbsentLate
+		}
+	}
+	for _, asset := range m.Assets {
+		if !settled[asset.Asset] {
+			a.deps.Observer.AssetDone(v, asset.Asset, "stored")
+		}
+	}
+	for _, absent := range m.Absent {
+		if absent.Reason != storage.AbsentLate && !settled[absent.Asset] {
+			a.deps.Observer.AssetDone(v, absent.Asset, "absent")
+		}
+	}
 }
 
 // commit is the write that archives the video.
@@ -101,7 +130,7 @@ func sameContents(old, m *storage.Manifest) bool {
 }
 
 // closeLate ends the waiting for late assets of a video that HeyGen no longer knows.
-func (a *Archiver) closeLate(ctx context.Context, old *storage.Manifest) (*storage.Manifest, error) {
+func (a *Archiver) closeLate(ctx context.Context, v Video, old *storage.Manifest) (*storage.Manifest, error) {
 	m := *old
 	m.State, m.Absent = storage.StateArchived, nil
 	for _, absent := range old.Absent {
@@ -113,5 +142,6 @@ func (a *Archiver) closeLate(ctx context.Context, old *storage.Manifest) (*stora
 	if err := a.deps.Store.Reseal(ctx, &m); err != nil {
 		return nil, storeError(fmt.Errorf("seal %s: %w", old.VideoID, err))
 	}
+	a.tellDone(v, old, &m)
 	return &m, nil
 }

@@ -57,7 +57,7 @@ func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*s
 	}
 	r, err := a.newRun(ctx, v, old, progress)
 	if partial && a.nothingMoreComes(old, err) {
-		return a.closeLate(ctx, old)
+		return a.closeLate(ctx, v, old)
 	}
 	if err != nil {
 		return nil, err
@@ -130,12 +130,12 @@ func (r *run) asset(ctx context.Context, asset heygen.Asset) error {
 			r.absent[asset] = storage.AbsentLate
 			return nil
 		}
-		return r.leaveOut(asset, storage.AbsentNotOffered)
+		r.absent[asset] = storage.AbsentNotOffered
+		return nil
 	}
 	got, err := r.fetchAsset(ctx, asset, link)
 	if err == nil {
 		r.stored[asset] = got
-		r.deps.Observer.AssetDone(r.v, string(asset), "stored")
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -157,15 +157,10 @@ func (r *run) optional(asset heygen.Asset, err error) error {
 	case isNotThere(err), r.v.Failures >= r.cfg.LastAttempt:
 		r.cfg.Log.Warn("an optional asset cannot be had; the video is sealed without it",
 			"video_id", r.v.ID, "asset", asset, "err", err)
-		return r.leaveOut(asset, storage.AbsentGone)
+		r.absent[asset] = storage.AbsentGone
+		return nil
 	}
 	return err
-}
-
-func (r *run) leaveOut(asset heygen.Asset, reason string) error {
-	r.absent[asset] = reason
-	r.deps.Observer.AssetDone(r.v, string(asset), "absent")
-	return nil
 }
 
 // errWithdrawn: HeyGen offered the asset when the transfer began and no longer does.

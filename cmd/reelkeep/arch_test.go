@@ -50,6 +50,7 @@ func testRooms() map[string][]string {
 		"worker/media":                   {"worker/heygen/heygensim"},
 		"worker":                         {"worker/…", "storage/storagetest"},
 		"cmd/reelkeep/internal/embedded": {"storage", "storage/storagetest", "queue"},
+		"cmd/reelkeep/internal/metrics":  {"queue/queuetest", "storage/storagetest"},
 		"cmd/reelkeep/internal/httpapi":  {"…"},
 	}
 }

@@ -39,9 +39,7 @@ const reasonNotCompleted = "not_completed"
 
 // Handle does one step of one video.
 func (b *bench) Handle(ctx context.Context, w queue.Work, p queue.Progress) (queue.Outcome, error) {
-	v := b.hints[w.VideoID]
-	v.Account, v.ID, v.Metadata = w.Account, w.VideoID, w.Metadata
-	v.AcceptedAt, v.FirstCompleted, v.Failures, v.Again = w.AcceptedAt, w.FirstCompleted, w.Failures, b.again
+	v := b.video(w)
 	var out queue.Outcome
 	var err error
 	if w.Step == queue.StepTransfer {
@@ -50,6 +48,15 @@ func (b *bench) Handle(ctx context.Context, w queue.Work, p queue.Progress) (que
 		out, err = b.check(ctx, v)
 	}
 	return b.judge(v, out, err)
+}
+
+// video is the bench's view of the queue's work.
+func (b *bench) video(w queue.Work) worker.Video {
+	v := b.hints[w.VideoID]
+	v.Account, v.ID, v.Metadata = w.Account, w.VideoID, w.Metadata
+	v.AcceptedAt, v.FirstCompleted, v.Failures, v.Again = w.AcceptedAt, w.FirstCompleted, w.Failures, b.again
+	v.Interrupted = string(w.Interrupted)
+	return v
 }
 
 func (b *bench) check(ctx context.Context, v worker.Video) (queue.Outcome, error) {
