@@ -13,6 +13,7 @@ import (
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/embedded"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/metrics"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker"
 	"github.com/reelkeep/reelkeep/worker/fetch"
@@ -159,7 +160,8 @@ type parts struct {
 
 // makings are what the parts of a run differ in.
 type makings struct {
-	observer worker.Observer // may be nil
+	observer worker.Observer  // may be nil
+	metrics  *metrics.Metrics // may be nil
 	open     func(ctx context.Context, cfg config.Config, log *slog.Logger) (*shelf, error)
 }
 
@@ -170,7 +172,7 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 	limitHeap(cfg.Memory)
 	catalogs := map[string]worker.Catalog{}
 	for _, account := range cfg.Accounts {
-		client, err := newHeyGen(cfg, account, log)
+		client, err := newHeyGen(cfg, account, m, log)
 		if err != nil {
 			return nil, withCode(exitUsage, err)
 		}
@@ -179,10 +181,7 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 	if p.buffers, err = worker.NewBuffers(cfg.Memory, cfg.PartSize); err != nil {
 		return nil, withCode(exitUsage, err)
 	}
-	if p.sources, err = fetch.New(fetch.Config{
-		StallTimeout: cfg.StallTimeout, HostStreams: cfg.HostStreams, SourceHosts: cfg.SourceHosts,
-		PrivateSources: cfg.PrivateSources, UserAgent: userAgent(), Log: log,
-	}); err != nil {
+	if p.sources, err = newSources(cfg, m, log); err != nil {
 		return nil, withCode(exitUsage, err)
 	}
 	if p.shelf, err = m.open(ctx, cfg, log); err != nil {
@@ -199,6 +198,17 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 	return p, nil
 }
 
+func newSources(cfg config.Config, m makings, log *slog.Logger) (*fetch.Client, error) {
+	fc := fetch.Config{
+		StallTimeout: cfg.StallTimeout, HostStreams: cfg.HostStreams, SourceHosts: cfg.SourceHosts,
+		PrivateSources: cfg.PrivateSources, UserAgent: userAgent(), Log: log,
+	}
+	if m.metrics != nil {
+		fc.Observe = m.metrics
+	}
+	return fetch.New(fc)
+}
+
 // heapBeside is what the program needs beside part buffers, with room to spare.
 const heapBeside = 64 << 20
 
@@ -210,10 +220,12 @@ func limitHeap(buffers int64) {
 	}
 }
 
-func newHeyGen(cfg config.Config, account config.Account, log *slog.Logger) (*heygen.Client, error) {
-	client, err := heygen.New(heygen.Config{
-		BaseURL: cfg.HeyGenURL, Key: account.Key, Version: cfg.HeyGenVersion, UserAgent: userAgent(), Log: log,
-	})
+func newHeyGen(cfg config.Config, account config.Account, m makings, log *slog.Logger) (*heygen.Client, error) {
+	hc := heygen.Config{BaseURL: cfg.HeyGenURL, Key: account.Key, Version: cfg.HeyGenVersion, UserAgent: userAgent(), Log: log}
+	if m.metrics != nil {
+		hc.Observe = m.metrics.HeyGenRequest
+	}
+	client, err := heygen.New(hc)
 	if err != nil {
 		return nil, fmt.Errorf("account %s: %w", account.Name, err)
 	}

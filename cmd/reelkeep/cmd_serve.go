@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/metrics"
 )
 
 // Roles of a service process.
@@ -56,6 +57,8 @@ func newService(c *cli.Command, con *console) (*service, error) {
 	}
 	s.log = newLog(cfg, stderrOf{con})
 	s.board = newBoard(s.log)
+	v := buildVersion()
+	s.metrics = metrics.New(v.version, v.commit, v.goVersion)
 	return s, nil
 }
 

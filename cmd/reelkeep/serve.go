@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/embedded"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/metrics"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker"
@@ -26,6 +26,7 @@ type service struct {
 	embedded bool
 	log      *slog.Logger
 	board    *board
+	metrics  *metrics.Metrics
 }
 
 const (
@@ -48,7 +49,7 @@ func (s *service) run(ctx context.Context) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	s.board.starting("redis", "store")
-	ops, err := startOps(ctx, s.cfg.OpsListen, s.board, http.NotFoundHandler(), s.log)
+	ops, err := startOps(ctx, s.cfg.OpsListen, s.board, s.metrics.Handler(), s.log)
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (s *service) run(ctx context.Context) (err error) {
 	if err := s.reach(ctx, "redis", queue.IsAway, func(ctx context.Context) error { return s.checkRedis(ctx, client) }); err != nil {
 		return err
 	}
-	p, err := newParts(ctx, s.cfg, makings{open: s.openShelf}, s.log)
+	p, err := newParts(ctx, s.cfg, makings{observer: s.metrics, metrics: s.metrics, open: s.openShelf}, s.log)
 	if err != nil {
 		return err
 	}
@@ -88,6 +89,7 @@ func (s *service) work(ctx context.Context, client *queue.Client, p *parts) erro
 		"version", buildVersion().version)
 	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error { s.watchDependencies(ctx, client, p); return nil })
+	running.Go(func() error { s.metrics.Watch(ctx, s.sources(client, p)); return nil })
 	if slices.Contains(s.roles, roleWorker) {
 		server, err := s.newServer(client, p, fingerprint)
 		if err != nil {
@@ -110,12 +112,22 @@ func (s *service) work(ctx context.Context, client *queue.Client, p *parts) erro
 func (s *service) newServer(client *queue.Client, p *parts, fingerprint string) (*queue.Server, error) {
 	server, err := client.NewServer(queue.ServerConfig{
 		Concurrency: s.cfg.Concurrency, StatusConcurrency: fleetStatusSlots, Fingerprint: fingerprint, Log: s.log,
-		Ready: func() bool { return s.board.fine("store") },
-	}, &bench{archiver: p.archiver, wait: true, outlook: s})
+		Ready: func() bool { return s.board.fine("store") }, OnChange: s.metrics.VideoReached,
+	}, s.metrics.Transfers(&bench{archiver: p.archiver, wait: true, outlook: s}))
 	if err != nil {
 		return nil, withCode(exitUsage, err)
 	}
 	return server, nil
+}
+
+// sources is where the metrics that are looked up come from.
+func (s *service) sources(client *queue.Client, p *parts) metrics.Sources {
+	sweeps, accounts := client.Sweeps(), s.cfg.AccountNames()
+	return metrics.Sources{
+		Overview:    client.Overview,
+		LastSweep:   func(ctx context.Context) (time.Time, error) { return sweeps.LastSuccess(ctx, accounts) },
+		BufferBytes: p.buffers.Held,
+	}
 }
 
 func newSweeper(cfg config.Config, client *queue.Client, p *parts, log *slog.Logger) (*worker.Sweeper, error) {
