@@ -19,6 +19,8 @@ type run struct {
 	tracker *tracker
 	cancel  context.CancelCauseFunc
 	done    chan struct{}
+	ended   time.Time // when the handler had answered; zero: it has not
+	wrote   *Change   // the outcome as we last tried to write it
 }
 
 // verdict is what the handler said, and why its context had ended by then, if it had.

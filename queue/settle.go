@@ -15,8 +15,14 @@ const maxErrorText = 500
 // somebody else settled the video or took it over.
 func (s *Server) conclude(ctx context.Context, r *run, v verdict) (*Change, error) {
 	h := r.held
+	if r.ended.IsZero() {
+		r.ended = s.cfg.Now()
+	}
+	now := r.ended // the same for all tries: it tells our own write from others'
 	for range maxContention {
-		now := s.cfg.Now()
+		if r.wrote != nil && h.holds(r.wrote.Status) {
+			return r.wrote, nil // the reply to an earlier try was lost
+		}
 		base := h.entry
 		if base == nil || base.Epoch != r.work.Epoch || !base.Flight {
 			base = r.orphaned(h, v)
@@ -32,13 +38,14 @@ func (s *Server) conclude(ctx context.Context, r *run, v verdict) (*Change, erro
 		} else {
 			ch.next = next
 		}
+		r.wrote = &Change{Status: next.status(nil), Previous: base.State}
 		done, err := s.ledger.apply(ctx, next.Account, []change{ch})
 		if err != nil {
 			return nil, err
 		}
 		if done[0] == 1 {
 			s.note(next, v.err)
-			return &Change{Status: next.status(nil), Previous: base.State}, nil
+			return r.wrote, nil
 		}
 		hs, err := s.ledger.read(ctx, h.field)
 		if err != nil {
@@ -47,6 +54,13 @@ func (s *Server) conclude(ctx context.Context, r *run, v verdict) (*Change, erro
 		h = hs[0]
 	}
 	return nil, fmt.Errorf("settle %s: %w", r.work.VideoID, errContended)
+}
+
+// holds says whether a status that was written is what Redis holds now. No other write of the video has the same millisecond
+// and state.
+func (h *held) holds(s Status) bool {
+	now, err := h.status()
+	return err == nil && !now.Working && now.State == s.State && now.UpdatedAt.Equal(s.UpdatedAt)
 }
 
 // orphaned decides for a run whose entry is not its own any more. An archived video is archived whoever says so: the

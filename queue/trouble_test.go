@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -411,4 +414,49 @@ func beats(b *bench, name string, n int) func() bool {
 		}
 		return n < 0
 	}
+}
+
+// loses runs the first write of an archived video and then loses its reply.
+type loses struct{ once sync.Once }
+
+func (l *loses) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (l *loses) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (l *loses) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if err != nil || cmd.Name() != "evalsha" || !strings.Contains(fmt.Sprint(cmd.Args()...), "transferring>archived") {
+			return err
+		}
+		l.once.Do(func() {
+			err = io.ErrUnexpectedEOF
+			cmd.SetErr(err)
+		})
+		return err
+	}
+}
+
+// The outcome was written and only the reply was lost: whoever counts outcomes must still hear of it, once.
+func TestALostReplyHidesNoOutcome(t *testing.T) {
+	onEach(t, func(b *bench) {
+		lost := new(loses)
+		dial := b.dial
+		b.dial = func(line *queuetest.Line) redis.UniversalClient {
+			rdb := dial(line)
+			rdb.AddHook(lost)
+			return rdb
+		}
+		s := b.serve(queue.ServerConfig{}, archives)
+		b.enqueue(queue.Job{VideoID: "a"})
+		s.untilState("a", queue.StateArchived)
+		s.drain()
+		for len(s.changes) > 0 {
+			if c := <-s.changes; c.State == queue.StateArchived {
+				t.Error("one outcome was told twice")
+			}
+		}
+	})
 }
