@@ -19,7 +19,7 @@ func (c *Client) Offer(ctx context.Context, jobs []Job) ([]Result, error) {
 // acceptFound is accept for a video that a sweep found.
 func acceptFound(h *held, job Job, now int64) (*entry, Receipt) {
 	r := h.record
-	if h.entry == nil && r != nil && !(r.State == StateFailed && r.Reason == ReasonRenderTimeout) {
+	if h.entry == nil && r != nil && (r.State != StateFailed || r.Reason != ReasonRenderTimeout) {
 		return nil, Receipt{VideoID: job.VideoID, State: r.State, Duplicate: true}
 	}
 	return accept(h, job, now)

@@ -81,7 +81,6 @@ type process struct {
 	cmd  *exec.Cmd
 	ops  string
 	gone chan struct{}
-	once sync.Once
 
 	mu  sync.Mutex
 	log bytes.Buffer
