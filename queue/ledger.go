@@ -14,7 +14,7 @@ import (
 const (
 	keyLedger      = "{reelkeep}:ledger"    // hash: account/id → entry
 	keyIndex       = "{reelkeep}:index"     // hash: account/id → record
-	keyCounts      = "{reelkeep}:counts"    // hash: state → how many
+	keyCounts      = "{reelkeep}:counts"    // hash: state, and state@account → how many
 	keyDeadlines   = "{reelkeep}:deadlines" // zset: account/id of unsealed videos by deadline
 	keyProgress    = "{reelkeep}:progress"  // hash: account/id → progress
 	keyCancelled   = "{reelkeep}:cancelled" // list: account/id of cancelled videos that no server has told of yet
@@ -78,8 +78,14 @@ for p = 2, #ARGV, 12 do
 		end
 		local olds, news = string.match(ARGV[p+9], '^(.*)>(.*)$')
 		if olds ~= news then
-			if olds ~= '' then redis.call('HINCRBY', KEYS[3], olds, -1) end
-			if news ~= '' then redis.call('HINCRBY', KEYS[3], news, 1) end
+			if olds ~= '' then
+				redis.call('HINCRBY', KEYS[3], olds, -1)
+				redis.call('HINCRBY', KEYS[3], olds .. '@' .. ARGV[1], -1)
+			end
+			if news ~= '' then
+				redis.call('HINCRBY', KEYS[3], news, 1)
+				redis.call('HINCRBY', KEYS[3], news .. '@' .. ARGV[1], 1)
+			end
 		end
 		if ARGV[p+10] ~= '' then redis.call('ZADD', KEYS[4], ARGV[p+10], field) else redis.call('ZREM', KEYS[4], field) end
 		out[#out+1] = 1

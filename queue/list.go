@@ -96,6 +96,30 @@ func (c *Client) Counts(ctx context.Context) (map[State]int64, error) {
 	return parseCounts(raw), nil
 }
 
+// CountsByAccount says the same for each account that has, or had, a video.
+func (c *Client) CountsByAccount(ctx context.Context) (map[string]map[State]int64, error) {
+	raw, err := c.ledger.rdb.HGetAll(ctx, keyCounts).Result()
+	if err != nil {
+		return nil, fmt.Errorf("count videos: %w", err)
+	}
+	byAccount := map[string]map[string]string{}
+	for field, n := range raw {
+		state, account, ok := strings.Cut(field, "@")
+		if !ok {
+			continue
+		}
+		if byAccount[account] == nil {
+			byAccount[account] = map[string]string{}
+		}
+		byAccount[account][state] = n
+	}
+	out := map[string]map[State]int64{}
+	for account, counts := range byAccount {
+		out[account] = parseCounts(counts)
+	}
+	return out, nil
+}
+
 func parseCounts(raw map[string]string) map[State]int64 {
 	counts := map[State]int64{}
 	for _, s := range States() {

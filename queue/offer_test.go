@@ -88,3 +88,35 @@ func TestTheIndexIsRestoredWithoutTouchingWhatIsKnown(t *testing.T) {
 		}
 	})
 }
+
+func TestCountsAreKeptByAccount(t *testing.T) {
+	onAll(t, func(b *bench) {
+		s := b.serve(queue.ServerConfig{}, func(ctx context.Context, w queue.Work, p queue.Progress) (queue.Outcome, error) {
+			if w.VideoID == "slow" {
+				return queue.Outcome{State: queue.StateRendering, After: time.Hour}, nil
+			}
+			return archives(ctx, w, p)
+		})
+		b.enqueue(queue.Job{VideoID: "a"}, queue.Job{VideoID: "a", Account: "west"}, queue.Job{VideoID: "slow", Account: "west"})
+		s.untilState("slow", queue.StateRendering)
+		s.untilSettled(2)
+		got, err := b.client.CountsByAccount(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		zero := func(n map[queue.State]int64) map[queue.State]int64 {
+			all := map[queue.State]int64{}
+			for _, state := range queue.States() {
+				all[state] = n[state]
+			}
+			return all
+		}
+		want := map[string]map[queue.State]int64{
+			"default": zero(map[queue.State]int64{queue.StateArchived: 1}),
+			"west":    zero(map[queue.State]int64{queue.StateArchived: 1, queue.StateRendering: 1}),
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/reelkeep/reelkeep/queue"
+)
+
+// crowdEvery is how often the fleet's numbers are read: one small command, and a crowd that was handed in at once must be
+// seen before its second look at HeyGen.
+const crowdEvery = time.Second
+
+// crowd knows how many videos of each account are where in the whole fleet, as of a moment ago. Where many wait, HeyGen is
+// asked for many at once, and the more seldom the more they are.
+type crowd struct {
+	mu     sync.Mutex
+	counts map[string]map[queue.State]int64
+}
+
+// watch keeps the numbers fresh until ctx ends. While Redis is away they stay as they were.
+func (c *crowd) watch(ctx context.Context, client *queue.Client) {
+	for {
+		if counts, err := client.CountsByAccount(ctx); err == nil {
+			c.mu.Lock()
+			c.counts = counts
+			c.mu.Unlock()
+		}
+		if wait(ctx, crowdEvery) != nil {
+			return
+		}
+	}
+}
+
+// unrendered is how many videos of the account HeyGen is asked about now and then.
+func (c *crowd) unrendered(account string) int {
+	return c.of(account, queue.StateAccepted, queue.StateRendering)
+}
+
+// wanted is how many videos of the account need links soon.
+func (c *crowd) wanted(account string) int { return c.of(account, queue.StateTransferring) }
+
+func (c *crowd) of(account string, states ...queue.State) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := int64(0)
+	for _, state := range states {
+		n += c.counts[account][state]
+	}
+	return int(n)
+}
