@@ -36,6 +36,7 @@ func newRoot(con *console) *cli.Command {
 		Action:                          noCommand,
 		Commands: []*cli.Command{
 			demoCommand(con), archiveCommand(con), listCommand(con), statusCommand(con),
+			enqueueCommand(con), retryCommand(con), cancelCommand(con),
 			getCommand(con), urlCommand(con), versionCommand(con), docsCommand(con),
 		},
 	}
