@@ -10,6 +10,10 @@ import (
 )
 
 // Client hands jobs in and asks where they stand. It is safe for use by several goroutines.
+//
+// Its methods answer with ErrUnknown, ErrSettled and errors that wrap ErrInvalidJob, to be told apart by errors.Is.
+// Any other error is Redis's, or the context's: nothing is known then of what was asked for, and asking again is
+// harmless. go-redis has tried a few times before, for some ten seconds at the most.
 type Client struct {
 	ledger *ledger
 	owned  bool
@@ -18,7 +22,7 @@ type Client struct {
 }
 
 // NewClient connects to the Redis that url names; see Connect for the forms. The connection is made when it is
-// first needed.
+// first needed, so an error is always about the URL. It names REELKEEP_REDIS and never repeats what it holds.
 func NewClient(url string) (*Client, error) {
 	rdb, err := Connect(url)
 	if err != nil {
@@ -66,12 +70,13 @@ func (c *Client) CheckFingerprint(ctx context.Context, fingerprint string) error
 	return checkFingerprint(ctx, c.ledger.rdb, fingerprint)
 }
 
-// Status says where a video of the default account stands, or ErrUnknown.
+// Status says where a video of the default account stands, or ErrUnknown if it was never handed in. It asks Redis
+// alone: neither HeyGen nor the archive is contacted.
 func (c *Client) Status(ctx context.Context, videoID string) (Status, error) {
 	return c.StatusIn(ctx, DefaultAccount, videoID)
 }
 
-// StatusIn says where a video of the account stands, or ErrUnknown.
+// StatusIn is Status for a video of any account; "" is DefaultAccount.
 func (c *Client) StatusIn(ctx context.Context, account, videoID string) (Status, error) {
 	h, err := c.held(ctx, account, videoID)
 	if err != nil {
@@ -87,7 +92,8 @@ func (h *held) status() (Status, error) {
 	case h.record != nil:
 		return h.record.status(h.field), nil
 	case h.unreadable != nil:
-		return Status{}, h.unreadable
+		account, id := splitField(h.field)
+		return Status{}, &EntryError{VideoID: id, Account: account, Err: h.unreadable}
 	}
 	return Status{}, fmt.Errorf("status of %s: %w", h.field, ErrUnknown)
 }
@@ -106,6 +112,7 @@ func (c *Client) held(ctx context.Context, account, videoID string) (*held, erro
 
 // Retry makes the video due at once and forgets its failures; a failed, gone or cancelled one starts afresh. For an
 // archived video it changes nothing and says so in the receipt. A video that was never handed in is ErrUnknown.
+// account "" is DefaultAccount.
 func (c *Client) Retry(ctx context.Context, account, videoID string) (Receipt, error) {
 	var receipt Receipt
 	err := c.change(ctx, account, videoID, func(h *held, now int64) (*change, error) {
@@ -134,7 +141,8 @@ func (c *Client) Retry(ctx context.Context, account, videoID string) (Receipt, e
 }
 
 // Cancel ends the video; a worker that has it in hand hears of it within a few seconds (ErrCancelled). What is
-// sealed stays: cancelling an archived video is ErrSettled, cancelling any other settled one changes nothing.
+// sealed stays: cancelling an archived video is ErrSettled, cancelling any other settled one changes nothing. A video
+// that was never handed in is ErrUnknown. account "" is DefaultAccount.
 func (c *Client) Cancel(ctx context.Context, account, videoID string) error {
 	var done *entry
 	err := c.change(ctx, account, videoID, func(h *held, now int64) (*change, error) {

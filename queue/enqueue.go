@@ -10,7 +10,9 @@ import (
 // Redis is not held up for long (a script of this size runs for a few milliseconds).
 const enqueueBatch = 250
 
-// Enqueue hands one job in. A video that is known already is not an error: see Receipt.
+// Enqueue hands one job in. Once it has returned without an error, the job is in Redis and will be worked on by
+// whichever worker is free. A video that is known already is not an error: see Receipt. The errors are one that wraps
+// ErrInvalidJob, for a job that could never be worked on, and those of Redis.
 func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
 	results, err := c.EnqueueMany(ctx, []Job{job})
 	if err != nil {
@@ -19,9 +21,10 @@ func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
 	return results[0].Receipt, results[0].Err
 }
 
-// EnqueueMany hands jobs in; results come in the same order. An invalid job carries its error in its own result
-// and the others are accepted. If Redis fails on the way, the error is returned and jobs may have been
-// accepted: handing all of them in again is harmless.
+// EnqueueMany hands jobs in; results come in the same order. An invalid job carries its error, which wraps
+// ErrInvalidJob, in its own result, and the others are accepted. There is no limit to their number: they go to Redis
+// in batches. If Redis fails on the way, the error is returned with the results so far. A job whose result has
+// neither State nor Err then got no answer, and may have been accepted or not: handing it in again is harmless.
 func (c *Client) EnqueueMany(ctx context.Context, jobs []Job) ([]Result, error) {
 	return c.handIn(ctx, jobs, accept)
 }
@@ -105,13 +108,15 @@ func (c *Client) enqueueSome(ctx context.Context, account string, b *batch, whic
 	now := c.now().UnixMilli()
 	var changes []change
 	var changed []int
+	var receipts []Receipt
 	for k, i := range which {
 		next, receipt := b.decide(known[k], b.jobs[i], now)
-		b.results[i].Receipt = receipt
-		if next != nil {
-			changes = append(changes, change{from: known[k], next: next, now: now})
-			changed = append(changed, i)
+		if next == nil {
+			b.results[i].Receipt = receipt
+			continue
 		}
+		changes = append(changes, change{from: known[k], next: next, now: now})
+		changed, receipts = append(changed, i), append(receipts, receipt)
 	}
 	if len(changes) == 0 {
 		return nil, nil
@@ -121,7 +126,9 @@ func (c *Client) enqueueSome(ctx context.Context, account string, b *batch, whic
 		return nil, err
 	}
 	for k, ok := range done {
-		if ok != 1 {
+		if ok == 1 {
+			b.results[changed[k]].Receipt = receipts[k]
+		} else {
 			open = append(open, changed[k])
 		}
 	}
@@ -159,7 +166,7 @@ func (e *entry) merge(job Job) bool {
 	}
 	meta := maps.Clone(e.Metadata)
 	for k, v := range job.Metadata {
-		if _, ok := meta[k]; ok || metadataSize(meta)+len(k)+len(v) > maxMetadata {
+		if _, ok := meta[k]; ok || metadataSize(meta)+len(k)+len(v) > MaxMetadata {
 			continue
 		}
 		if meta == nil {

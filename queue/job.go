@@ -9,9 +9,9 @@ import (
 // DefaultAccount is the account of a job that names none.
 const DefaultAccount = "default"
 
-// maxMetadata bounds what a caller may attach to one video, keys and values together: Redis holds it for as long
-// as the video waits, and the manifest holds it for good.
-const maxMetadata = 8 << 10
+// MaxMetadata is how many bytes a caller may attach to one video, keys and values together: Redis holds them for as
+// long as the video waits, and the manifest holds them for good.
+const MaxMetadata = 8 << 10
 
 var (
 	// ErrUnknown says that neither the ledger nor the index knows the video.
@@ -32,11 +32,16 @@ const (
 	PriorityBackfill Priority = "backfill"
 )
 
-// Job is one video to archive.
+// Job is one video to archive. Only VideoID must be set.
 type Job struct {
-	VideoID  string
-	Account  string // "" is DefaultAccount
+	// VideoID is HeyGen's id: 1 to 128 letters, digits, - or _.
+	VideoID string
+	// Account is the HeyGen account whose video it is, by the name it has in the workers' configuration. "" is
+	// DefaultAccount.
+	Account string
+	// Priority says who goes first among videos that are not at risk. "" is PriorityInteractive.
 	Priority Priority
+	// Metadata is kept as it is, up to MaxMetadata bytes: Status shows it, and the manifest in the archive holds it.
 	Metadata map[string]string
 	// Deadline is when the copy of the link that somebody holds dies, as far as the caller knows. Zero: unknown,
 	// and until a status call tells more the video is ordered as if it had seven days from now.
@@ -47,13 +52,13 @@ type Job struct {
 type State string
 
 const (
-	StateAccepted     State = "accepted"
-	StateRendering    State = "rendering"
-	StateTransferring State = "transferring"
-	StatePartial      State = "partial" // sealed; an optional asset may still come
-	StateArchived     State = "archived"
-	StateFailed       State = "failed"
-	StateGone         State = "gone" // HeyGen no longer knows it
+	StateAccepted     State = "accepted"     // HeyGen has not been asked yet
+	StateRendering    State = "rendering"    // HeyGen is not done with it
+	StateTransferring State = "transferring" // rendered; its files are moved, or wait for a free slot
+	StatePartial      State = "partial"      // sealed; an optional asset may still come
+	StateArchived     State = "archived"     // sealed, and nothing more to come
+	StateFailed       State = "failed"       // ended without an archived video; Status.Reason says why
+	StateGone         State = "gone"         // HeyGen no longer knows it
 	StateCancelled    State = "cancelled"
 )
 
@@ -78,8 +83,11 @@ const ReasonGaveUp = "gave_up"
 // Receipt is the answer to a job that was handed in.
 type Receipt struct {
 	VideoID string
-	State   State
-	// Duplicate says that the video was known: it is waiting or under way, or archived.
+	// State is StateAccepted for a job that starts now, also where an earlier one failed, is gone or was cancelled;
+	// for a duplicate it is where the video stands.
+	State State
+	// Duplicate says that the video was known: it is waiting or under way, or archived. Nothing is started a second
+	// time; a higher priority, an earlier deadline and new metadata keys are taken over while it waits.
 	Duplicate bool
 }
 
@@ -122,8 +130,8 @@ func (j Job) normalize() (Job, error) {
 	default:
 		return j, fmt.Errorf("%w: priority %q of %s: want interactive or backfill", ErrInvalidJob, clip(string(j.Priority), 40), j.VideoID)
 	}
-	if n := metadataSize(j.Metadata); n > maxMetadata {
-		return j, fmt.Errorf("%w: metadata of %s has %d bytes: at most %d are kept", ErrInvalidJob, j.VideoID, n, maxMetadata)
+	if n := metadataSize(j.Metadata); n > MaxMetadata {
+		return j, fmt.Errorf("%w: metadata of %s has %d bytes: at most %d are kept", ErrInvalidJob, j.VideoID, n, MaxMetadata)
 	}
 	return j, nil
 }

@@ -251,6 +251,7 @@ func (l *ledger) apply(ctx context.Context, account string, changes []change) ([
 	if len(out) != len(changes) {
 		return nil, fmt.Errorf("write ledger: asked for %d changes, heard of %d", len(changes), len(out))
 	}
+	l.noteTrouble(ctx, changes, out)
 	return out, nil
 }
 

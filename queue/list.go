@@ -40,7 +40,8 @@ const scanCount = 500
 
 // List walks over every video, waiting ones first, in no order beyond that. Videos that change while it walks may be
 // seen in either state, or, if they are settled in that moment, not at all. An entry that can't be
-// read yields an error and the walk goes on.
+// read yields an *EntryError and the walk goes on; any other error is Redis's and ends it. Of a settled video the
+// index keeps a small record: long titles are cut, large metadata is left to the manifest.
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {
 		seen := map[string]bool{} // HSCAN may return a field twice
@@ -87,7 +88,7 @@ func (c *Client) scan(ctx context.Context, key string, each func(field, raw stri
 	}
 }
 
-// Counts says how many videos are in each state; every state is in the map.
+// Counts says how many videos are in each state, in all accounts; every state is in the map.
 func (c *Client) Counts(ctx context.Context) (map[State]int64, error) {
 	raw, err := c.ledger.rdb.HGetAll(ctx, keyCounts).Result()
 	if err != nil {

@@ -6,47 +6,48 @@ import "time"
 type AssetState string
 
 const (
-	AssetWaiting      AssetState = "waiting"
+	AssetWaiting      AssetState = "waiting" // may still come
 	AssetTransferring AssetState = "transferring"
 	AssetStored       AssetState = "stored"
-	AssetAbsent       AssetState = "absent"
+	AssetAbsent       AssetState = "absent" // HeyGen offers none
 )
 
 // AssetStatus is the progress of one file.
 type AssetStatus struct {
-	Asset string     `json:"asset"`
+	Asset string     `json:"asset"` // video, thumbnail, gif, captions or captioned_video
 	State AssetState `json:"state"`
-	Bytes int64      `json:"bytes"`
-	Total *int64     `json:"total"` // nil: not known yet
+	Bytes int64      `json:"bytes"` // stored by now
+	Total *int64     `json:"total"` // bytes; nil: not known yet
 }
 
-// ErrorInfo is the last thing that went wrong, in words for a person.
+// ErrorInfo is the last thing that went wrong, in words for a person. Code is a word for programs, and may be empty,
+// as Hint may: what a person can do.
 type ErrorInfo struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Hint    string `json:"hint"`
 }
 
-// Status is all that is known about a video without asking the bucket.
+// Status is all that is known about a video without asking the bucket. Times are in UTC, to the millisecond.
 type Status struct {
 	VideoID   string
 	Account   string
 	State     State
-	Reason    string
-	Error     *ErrorInfo
-	Title     string
-	Deadline  *time.Time // nil: not known yet
+	Reason    string     // of StateFailed: render_failed, render_timeout or gave_up
+	Error     *ErrorInfo // nil: nothing went wrong since the last success
+	Title     string     // HeyGen's; "" until it is known
+	Deadline  *time.Time // when the earliest link that was seen dies; nil: not known yet
 	Attempts  int        // transfers begun
 	Failures  int        // failures since the last stored part
 	NotBefore *time.Time // when it is looked at next, if it waits for that
 	Working   bool       // handed to a worker just now
 
-	AcceptedAt time.Time
-	UpdatedAt  time.Time
-	SealedAt   *time.Time
-	Bytes      int64
+	AcceptedAt time.Time  // zero: a sweep found it archived
+	UpdatedAt  time.Time  // when the state was last written; progress does not count
+	SealedAt   *time.Time // when the manifest was written; nil: not yet
+	Bytes      int64      // stored by now, all assets together
 	Assets     []AssetStatus
-	Metadata   map[string]string
+	Metadata   map[string]string // what Job.Metadata brought; of a settled video only if it is small
 	Priority   Priority
 }
 

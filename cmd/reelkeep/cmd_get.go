@@ -23,13 +23,13 @@ func getCommand(con *console) *cli.Command {
 		Name: "get", Usage: "copy the files of a video out of the archive", ArgsUsage: "ID [DIR]",
 		Description: "Writes every asset and the manifest into DIR (default: a folder named after the video) and proves each against\n" +
 			"its SHA-256. A file that is there already is kept if it is the same and never overwritten if it is not.\n\n" + exitCodes,
-		Flags: readFlags(),
+		Flags: readFlags(archiveAccountFlag()),
 		Action: withShelf(con, checkGet, func(ctx context.Context, c *cli.Command, s *shelf) error {
 			id, dir := c.Args().First(), c.Args().Get(1)
 			if dir == "" {
 				dir = id
 			}
-			return getVideo(ctx, con, s, storage.VideoKey{Account: defaultAccount, VideoID: id}, dir, c.Bool("json"))
+			return getVideo(ctx, con, s, storage.VideoKey{Account: c.String("account"), VideoID: id}, dir, c.Bool("json"))
 		}),
 	}
 }
@@ -41,7 +41,7 @@ func checkGet(c *cli.Command) error {
 	case !heygen.ValidID(c.Args().First()):
 		return invalidID(c.Args().First())
 	}
-	return nil
+	return validAccount(c.String("account"))
 }
 
 func getVideo(ctx context.Context, con *console, s *shelf, k storage.VideoKey, dir string, asJSON bool) error {
@@ -74,7 +74,11 @@ func getVideo(ctx context.Context, con *console, s *shelf, k storage.VideoKey, d
 func sealedManifest(ctx context.Context, s *shelf, k storage.VideoKey) (*storage.Manifest, error) {
 	m, err := s.Manifest(ctx, k)
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, withCode(exitNotYet, fmt.Errorf("%s is not archived yet: reelkeep archive %s", k.VideoID, k.VideoID))
+		advice := "reelkeep archive " + k.VideoID
+		if k.Account != defaultAccount {
+			advice += " --account " + k.Account
+		}
+		return nil, withCode(exitNotYet, fmt.Errorf("%s is not archived yet: %s", k.VideoID, advice))
 	}
 	return m, err
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
-	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/worker"
 )
 
@@ -65,7 +64,7 @@ func newSweepRun(c *cli.Command, con *console) (*sweepRun, error) {
 
 func (r *sweepRun) do(ctx context.Context) (err error) {
 	log := newLog(r.cfg, stderrOf{r.con})
-	client, err := openFleet(r.cfg)
+	client, err := dialFleet(r.cfg)
 	if err != nil {
 		return err
 	}
@@ -91,12 +90,6 @@ func (r *sweepRun) do(ctx context.Context) (err error) {
 		}
 	}
 	return errors.Join(failed...)
-}
-
-// openFleet connects to REELKEEP_REDIS.
-func openFleet(cfg config.Config) (*queue.Client, error) {
-	client, err := queue.NewClient(cfg.Redis.Reveal())
-	return client, withCode(exitUsage, err)
 }
 
 func (r *sweepRun) print(account string, s worker.SweepReport) error {

@@ -22,9 +22,10 @@ func urlCommand(con *console) *cli.Command {
 		Flags: readFlags(
 			&cli.StringFlag{Name: "asset", Value: string(heygen.AssetVideo), Usage: "video, thumbnail, gif, captions or captioned_video"},
 			&cli.DurationFlag{Name: "ttl", Value: time.Hour, Usage: "how long a presigned link lives, 1s to 168h"},
+			archiveAccountFlag(),
 		),
 		Action: withShelf(con, checkURL, func(ctx context.Context, c *cli.Command, s *shelf) error {
-			k := storage.VideoKey{Account: defaultAccount, VideoID: c.Args().First()}
+			k := storage.VideoKey{Account: c.String("account"), VideoID: c.Args().First()}
 			return printLink(ctx, con, s, k, linkRequest{c.String("asset"), c.Duration("ttl"), c.Bool("json")})
 		}),
 	}
@@ -42,7 +43,7 @@ func checkURL(c *cli.Command) error {
 	case !knownAsset(c.String("asset")):
 		return usageErrorf("--asset: want video, thumbnail, gif, captions or captioned_video, got %q", c.String("asset"))
 	}
-	return nil
+	return validAccount(c.String("account"))
 }
 
 type linkRequest struct {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,7 +41,7 @@ func golden(t *testing.T, name, got string) {
 func TestGoldenHelp(t *testing.T) {
 	t.Parallel()
 	var all strings.Builder
-	for _, args := range [][]string{nil, {"demo"}, {"archive"}, {"list"}, {"status"}, {"get"}, {"url"}, {"version"}, {"completion"}} {
+	for _, args := range [][]string{nil, {"demo"}, {"archive"}, {"enqueue"}, {"status"}, {"list"}, {"retry"}, {"cancel"}, {"get"}, {"url"}, {"version"}, {"completion"}} {
 		var out, talk bytes.Buffer
 		line := append(append([]string{"reelkeep"}, args...), "--help")
 		if code := run(t.Context(), line, newConsole(strings.NewReader(""), &out, &talk)); code != exitOK || talk.Len() > 0 {
@@ -94,4 +96,27 @@ func TestGoldenStatusJSON(t *testing.T) {
 		}
 	}
 	golden(t, "status.txt", out.String())
+}
+
+func TestGoldenReceiptJSON(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	con := newConsole(strings.NewReader(""), &out, &out)
+	const id = "0a1b2c3d4e5f40718293a4b5c6d7e8f9"
+	show := func(title string, r receiptReport, word, note string) {
+		out.WriteString("# " + title + "\n")
+		for _, asJSON := range []bool{true, false} {
+			if err := r.print(con, asJSON, word, note); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	show("enqueue: a new video", reportOfReceipt(queue.Receipt{VideoID: id, State: queue.StateAccepted}, nil), "accepted", "")
+	show("enqueue: one that is under way", reportOfReceipt(queue.Receipt{VideoID: id, State: queue.StateTransferring, Duplicate: true}, nil), "duplicate", "transferring")
+	show("enqueue: one that is archived", reportOfReceipt(queue.Receipt{VideoID: id, State: queue.StateArchived, Duplicate: true}, nil), "duplicate", "archived")
+	show("enqueue, retry, cancel: not an id", reportOfReceipt(queue.Receipt{VideoID: "../etc/passwd"}, fmt.Errorf("…: %w", queue.ErrInvalidJob)), "refused", "")
+	show("retry, cancel: nobody knows it", reportOfReceipt(queue.Receipt{VideoID: id}, fmt.Errorf("…: %w", queue.ErrUnknown)), "refused", "")
+	show("cancel: it is archived", reportOfReceipt(queue.Receipt{VideoID: id}, fmt.Errorf("…: %w", queue.ErrSettled)), "refused", "")
+	show("retry, cancel: what Redis holds is damaged", reportOfReceipt(queue.Receipt{VideoID: id}, &queue.EntryError{VideoID: id, Account: "default", Err: errors.New("unexpected end of JSON input")}), "refused", "")
+	golden(t, "receipt.txt", out.String())
 }

@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setupScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "sim": simulate, "asset-requests": assetRequests, "http-status": httpStatus, "same": same, "no-secrets": noSecrets,
+			"desk": deskCommand,
 		},
 	})
 }
@@ -68,6 +69,7 @@ func setupScript(e *testscript.Env) error {
 	}
 	e.Defer(func() { _ = sim.Close() })
 	e.Values[simKey{}] = sim
+	setupDesk(e)
 	bucket := minio.Bucket(e.T().(testing.TB))
 	for k, v := range map[string]string{
 		"PATH":           filepath.Dir(binary) + string(os.PathListSeparator) + os.Getenv("PATH"),

@@ -43,21 +43,15 @@ type assetReport struct {
 	Permalink *string `json:"permalink"`
 }
 
-// atRiskBefore is how close a deadline is when a video counts as at risk.
-const atRiskBefore = 24 * time.Hour
-
 func reportOfStatus(s queue.Status) videoReport {
 	r := videoReport{
 		VideoID: s.VideoID, Account: accountOf(s.Account), State: string(s.State), Reason: orNull(s.Reason),
 		Title: orNull(s.Title), Deadline: utc(s.Deadline), Attempts: s.Attempts,
 		AcceptedAt: known(s.AcceptedAt), UpdatedAt: known(s.UpdatedAt), SealedAt: utc(s.SealedAt),
-		Bytes: s.Bytes, Assets: []assetReport{}, Metadata: s.Metadata,
+		AtRisk: s.AtRisk(time.Now()), Bytes: s.Bytes, Assets: []assetReport{}, Metadata: s.Metadata,
 	}
 	if s.Error != nil {
 		r.Error = &reportError{Code: s.Error.Code, Message: s.Error.Message, Hint: s.Error.Hint}
-	}
-	if s.SealedAt == nil && !s.State.Settled() && s.Deadline != nil {
-		r.AtRisk = time.Until(*s.Deadline) < atRiskBefore
 	}
 	for _, a := range s.Assets {
 		r.Assets = append(r.Assets, assetReport{Asset: a.Asset, State: string(a.State), Bytes: a.Bytes, Total: a.Total})
@@ -114,8 +108,15 @@ func (r videoReport) print(con *console, asJSON bool) error {
 	if asJSON {
 		return con.dataJSON(r)
 	}
+	return con.dataf("%s", r.line())
+}
+
+// line is the report for people.
+func (r videoReport) line() string {
 	line := fmt.Sprintf("%-9s  %s", r.State, r.VideoID)
-	if n := r.count("stored"); n > 0 {
+	if progress := r.progress(); progress != "" {
+		line += "  " + progress
+	} else if n := r.count("stored"); n > 0 {
 		line += fmt.Sprintf("  %9s  %s", config.FormatBytes(r.Bytes), plural(n, "asset"))
 	}
 	if r.Title != nil {
@@ -124,8 +125,35 @@ func (r videoReport) print(con *console, asJSON bool) error {
 	if why := r.why(); why != "" {
 		line += "  — " + oneLine(why)
 	}
-	return con.dataf("%s", line)
+	return line
 }
+
+// progress is how far the asset is that is being transferred; if several are, the largest: it is done last.
+func (r videoReport) progress() string {
+	var best *assetReport
+	for i, a := range r.Assets {
+		if a.State == string(queue.AssetTransferring) && (best == nil || size(a) > size(*best)) {
+			best = &r.Assets[i]
+		}
+	}
+	switch {
+	case best == nil:
+		return ""
+	case size(*best) <= 0:
+		return best.Asset + " " + config.FormatBytes(best.Bytes)
+	}
+	return fmt.Sprintf("%s %d%% of %s", best.Asset, percent(best.Bytes, *best.Total), config.FormatBytes(*best.Total))
+}
+
+func size(a assetReport) int64 {
+	if a.Total == nil {
+		return 0
+	}
+	return *a.Total
+}
+
+// percent rounds down: 100% is all of it.
+func percent(n, total int64) int64 { return int64(float64(n) / float64(total) * 100) }
 
 func (r videoReport) count(state string) int {
 	n := 0

@@ -35,8 +35,9 @@ func newRoot(con *console) *cli.Command {
 		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
 		Action:                          noCommand,
 		Commands: []*cli.Command{
-			demoCommand(con), archiveCommand(con), serveCommand(con), listCommand(con), statusCommand(con),
-			getCommand(con), urlCommand(con), sweepCommand(con), healthCommand(con), versionCommand(con), docsCommand(con),
+			demoCommand(con), archiveCommand(con), serveCommand(con), enqueueCommand(con), statusCommand(con), listCommand(con),
+			retryCommand(con), cancelCommand(con), sweepCommand(con), getCommand(con), urlCommand(con), healthCommand(con),
+			versionCommand(con), docsCommand(con),
 		},
 	}
 	for _, c := range root.Commands {

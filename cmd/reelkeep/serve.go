@@ -149,9 +149,9 @@ func (s *service) fingerprint(p *parts) string {
 // openQueue connects to the fleet's Redis, or brings one up in this process.
 func (s *service) openQueue(ctx context.Context) (*queue.Client, func() error, error) {
 	if !s.embedded {
-		client, err := queue.NewClient(s.cfg.Redis.Reveal())
+		client, err := dialFleet(s.cfg)
 		if err != nil {
-			return nil, nil, withCode(exitUsage, err)
+			return nil, nil, err
 		}
 		return client, client.Close, nil
 	}
