@@ -157,18 +157,31 @@ type parts struct {
 	archiver *worker.Archiver
 }
 
+// crowd is what asking HeyGen sparingly takes to know of all the videos that wait, wherever they are worked on. Its
+// functions are asked for every video and must be quick.
+type crowd struct {
+	wanted  func(account string) int         // videos that wait for their transfer
+	waiting func(account string) int         // videos that wait for HeyGen: for their render, or for a late asset
+	gate    func(account string) heygen.Gate // nil: none
+}
+
 // newParts builds the parts in the order in which they need each other.
-func newParts(ctx context.Context, cfg config.Config, obs worker.Observer, log *slog.Logger) (*parts, error) {
+func newParts(ctx context.Context, cfg config.Config, all crowd, obs worker.Observer, log *slog.Logger) (*parts, error) {
 	p := &parts{heygen: map[string]*heygen.Client{}}
 	var err error
 	limitHeap(cfg.Memory)
 	catalogs := map[string]worker.Catalog{}
 	for _, account := range cfg.Accounts {
-		client, err := newHeyGen(cfg, account, log)
+		var gate heygen.Gate
+		if all.gate != nil {
+			gate = all.gate(account.Name)
+		}
+		client, err := newHeyGen(cfg, account, gate, log)
 		if err != nil {
 			return nil, withCode(exitUsage, err)
 		}
-		p.heygen[account.Name], catalogs[account.Name] = client, client
+		p.heygen[account.Name] = client
+		catalogs[account.Name] = heygen.NewDesk(client, heygen.DeskConfig{Wanted: func() int { return all.wanted(account.Name) }})
 	}
 	if p.buffers, err = worker.NewBuffers(cfg.Memory, cfg.PartSize); err != nil {
 		return nil, withCode(exitUsage, err)
@@ -183,7 +196,7 @@ func newParts(ctx context.Context, cfg config.Config, obs worker.Observer, log *
 		return nil, errors.Join(err, p.Close())
 	}
 	p.archiver, err = worker.NewArchiver(
-		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Log: log},
+		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Waiting: all.waiting, Log: log},
 		worker.Deps{
 			Catalogs: catalogs, Opener: p.sources, Store: p.shelf.Store, Buffers: p.buffers, Observer: obs,
 		})
@@ -204,9 +217,10 @@ func limitHeap(buffers int64) {
 	}
 }
 
-func newHeyGen(cfg config.Config, account config.Account, log *slog.Logger) (*heygen.Client, error) {
+func newHeyGen(cfg config.Config, account config.Account, gate heygen.Gate, log *slog.Logger) (*heygen.Client, error) {
 	client, err := heygen.New(heygen.Config{
-		BaseURL: cfg.HeyGenURL, Key: account.Key, Version: cfg.HeyGenVersion, UserAgent: userAgent(), Log: log,
+		BaseURL: cfg.HeyGenURL, Key: account.Key, KeySetting: worker.KeySetting(account.Name), Version: cfg.HeyGenVersion,
+		UserAgent: userAgent(), Gate: gate, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("account %s: %w", account.Name, err)

@@ -18,6 +18,8 @@ const (
 	// foregroundPatience is how long HeyGen or the store may be away before a foreground run ends: somebody is
 	// waiting for it, or a timer will start the next.
 	foregroundPatience = 5 * time.Minute
+	// statusConcurrency is how many videos one call to HeyGen can tell of.
+	statusConcurrency = 100
 	// The pause after a failure is shorter than a fleet's, because somebody waits.
 	foregroundBackoffBase, foregroundBackoffCap = time.Second, 30 * time.Second
 )
@@ -35,6 +37,7 @@ func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *
 	}
 	defer rdb.Close()
 
+	r.left.Store(int64(len(todo)))
 	done := make(chan queue.Status, len(todo))
 	handler := &bench{
 		archiver: p.archiver, hints: r.hints, again: r.again, wait: r.wait, patience: foregroundPatience,
@@ -42,10 +45,11 @@ func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *
 		partial: screen.partial,
 	}
 	server, err := queue.NewServer(rdb, queue.ServerConfig{
-		Concurrency: r.cfg.Concurrency, StatusConcurrency: r.cfg.Concurrency, Poll: foregroundPoll,
+		Concurrency: r.cfg.Concurrency, StatusConcurrency: statusConcurrency, Poll: foregroundPoll,
 		BackoffBase: foregroundBackoffBase, BackoffCap: foregroundBackoffCap, Log: newQueueLog(r.cfg.LogLevel, newLog(r.cfg, stderrOf{r.con})), Name: "archive",
 		OnSettle: func(s queue.Status) {
 			screen.settled(s.VideoID)
+			r.left.Add(-1)
 			done <- s
 		},
 	}, handler)

@@ -109,7 +109,7 @@ func (d *demo) config(folder string) (config.Config, error) {
 // collectLinks asks HeyGen for its links, as an app that stores them in its database would, and says when the
 // last of them dies.
 func (d *demo) collectLinks(ctx context.Context) (map[string]secret.String, time.Time, error) {
-	api, err := newHeyGen(d.cfg, d.cfg.Accounts[0], newLog(d.cfg, stderrOf{d.con}))
+	api, err := newHeyGen(d.cfg, d.cfg.Accounts[0], nil, newLog(d.cfg, stderrOf{d.con}))
 	if err != nil {
 		return nil, time.Time{}, err
 	}

@@ -41,6 +41,7 @@ func (b *bench) Handle(ctx context.Context, w queue.Work, p queue.Progress) (que
 	v := b.hints[w.VideoID]
 	v.Account, v.ID, v.Metadata = w.Account, w.VideoID, w.Metadata
 	v.AcceptedAt, v.FirstCompleted, v.Failures, v.Again = w.AcceptedAt, w.FirstCompleted, w.Failures, b.again
+	v.Rendering = w.State == queue.StateRendering
 	var out queue.Outcome
 	var err error
 	if w.Step == queue.StepTransfer {
