@@ -144,6 +144,7 @@ func (a *Archiver) Check(ctx context.Context, v Video) (Finding, error) {
 	if err != nil {
 		return Finding{}, a.heygenError(v, err)
 	}
+	a.learn(hv)
 	return Finding{Title: hv.Title, Deadline: a.deadline(v, hv)}, a.ready(v, hv)
 }
 
@@ -179,6 +180,7 @@ func (a *Archiver) ask(ctx context.Context, v Video) (*heygen.Video, error) {
 	if err != nil {
 		return nil, a.heygenError(v, err)
 	}
+	a.learn(hv)
 	return hv, nil
 }
 

@@ -65,6 +65,7 @@ type bundle struct {
 	seen   *witness
 	host   int   // connections to the asset host; 0 = the default
 	memory int64 // of all part buffers
+	wanted int   // videos that wait for their transfer, as the desk is told
 	log    *lockedBuffer
 }
 
@@ -110,7 +111,7 @@ func (b *bundle) bench() *worker.Archiver {
 	must(b.t, err)
 	b.cfg.Log = log
 	a, err := worker.NewArchiver(b.cfg, worker.Deps{
-		Catalogs: map[string]worker.Catalog{"default": heygen.NewDesk(api, heygen.DeskConfig{})}, Opener: sources, Store: b.store, Buffers: buffers, Observer: b.seen,
+		Catalogs: map[string]worker.Catalog{"default": heygen.NewDesk(api, heygen.DeskConfig{Wanted: func() int { return b.wanted }})}, Opener: sources, Store: b.store, Buffers: buffers, Observer: b.seen,
 	})
 	must(b.t, err)
 	b.t.Cleanup(func() {

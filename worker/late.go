@@ -14,17 +14,9 @@ const linkLife = 7 * 24 * time.Hour
 // deadline is the moment at which the copy of a link that somebody holds dies. Where nothing tells how old that is, it
 // counts as new, and links as living as long as the last one that was seen.
 func (a *Archiver) deadline(v Video, hv *heygen.Video) time.Time {
-	var first time.Time
-	for _, link := range hv.Links {
-		if !link.Expires.IsZero() && (first.IsZero() || link.Expires.Before(first)) {
-			first = link.Expires
-		}
-	}
+	first := firstExpiry(hv)
 	switch {
 	case !first.IsZero():
-		if life := first.Sub(a.asOf(hv)); life > 0 {
-			a.life.Store(int64(life))
-		}
 		return first
 	case !hv.CompletedAt.IsZero():
 		return hv.CompletedAt.Add(linkLife)
@@ -32,6 +24,24 @@ func (a *Archiver) deadline(v Video, hv *heygen.Video) time.Time {
 		return createdAt(v, hv).Add(linkLife)
 	}
 	return a.cfg.Now().Add(cmp.Or(time.Duration(a.life.Load()), linkLife))
+}
+
+// firstExpiry is when the first link of an answer dies; zero: none is known to.
+func firstExpiry(hv *heygen.Video) time.Time {
+	var first time.Time
+	for _, link := range hv.Links {
+		if !link.Expires.IsZero() && (first.IsZero() || link.Expires.Before(first)) {
+			first = link.Expires
+		}
+	}
+	return first
+}
+
+// learn notes how long links live.
+func (a *Archiver) learn(hv *heygen.Video) {
+	if life := firstExpiry(hv).Sub(a.asOf(hv)); life > 0 {
+		a.life.Store(int64(life))
+	}
 }
 
 // asOf is when HeyGen said what it says of the video.
