@@ -1,10 +1,12 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/reelkeep/reelkeep/storage"
@@ -14,7 +16,10 @@ import (
 
 // Catalog says what HeyGen knows of a video. One per account.
 type Catalog interface {
+	// Video tells all, with links that nobody was given before.
 	Video(ctx context.Context, id string) (*heygen.Video, error)
+	// Look tells how far the video is, and MAY tell no more than that (heygen.Video.Brief).
+	Look(ctx context.Context, id string) (*heygen.Video, error)
 }
 
 // Opener opens the remote file behind a link.
@@ -43,8 +48,11 @@ type Config struct {
 	// LastAttempt: after so many failures, an optional asset that cannot be had is recorded as gone, so that a
 	// broken GIF does not cost the video. Default 9, the last before the queue gives up.
 	LastAttempt int
-	Now         func() time.Time
-	Log         *slog.Logger
+	// Waiting says how many videos of an account wait for HeyGen just now, for their render or for a late asset, whoever
+	// will ask about them. It is asked often and must be quick. nil: none, so that each is polled as if it were alone.
+	Waiting func(account string) int
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Deps are the parts that the bench works with.
@@ -67,6 +75,7 @@ type Video struct {
 	Failures       int               // in a row, without a stored part between
 	Again          bool              // fetch a re-rendered video as a new generation
 	Interrupted    string            // what cut the last transfer off: drain, crash or "" if it answered
+	Rendering      bool              // known to be rendering when last looked at: there is no manifest to look for
 }
 
 func (v Video) key() storage.VideoKey {
@@ -75,9 +84,9 @@ func (v Video) key() storage.VideoKey {
 
 // Archiver archives one video at a time for each call; it may be called by many goroutines.
 type Archiver struct {
-	cfg    Config
-	deps   Deps
-	recent *recentVideos
+	cfg  Config
+	deps Deps
+	life atomic.Int64 // how long links lived when HeyGen last gave one; 0: none seen
 }
 
 // NewArchiver puts the bench together.
@@ -103,7 +112,7 @@ func NewArchiver(cfg Config, deps Deps) (*Archiver, error) {
 	if deps.Observer == nil {
 		deps.Observer = silent{}
 	}
-	return &Archiver{cfg: cfg, deps: deps, recent: newRecentVideos(cfg.Now)}, nil
+	return &Archiver{cfg: cfg, deps: deps}, nil
 }
 
 type silent struct{}
@@ -119,20 +128,28 @@ type Finding struct {
 	Deadline time.Time // the earliest moment at which a link to it dies; never zero once completed
 }
 
-// Check looks whether the video is sealed already and, if not, asks HeyGen once. A nil error with a nil
-// Manifest means: completed, transfer it.
+// Check looks whether the video is sealed already and, if not, asks HeyGen how far it is. A nil error with a nil
+// Manifest means: completed, transfer it. The manifest of a video that renders is not looked for at every poll: should
+// somebody else have sealed it, its transfer finds that out.
 func (a *Archiver) Check(ctx context.Context, v Video) (Finding, error) {
-	m, err := a.sealed(ctx, v)
+	if !v.Rendering {
+		m, err := a.sealed(ctx, v)
+		if err != nil {
+			return Finding{}, err
+		}
+		if m != nil && !v.Again {
+			return Finding{Manifest: m, Title: m.Video.Title}, nil
+		}
+	}
+	catalog, err := a.catalog(v)
 	if err != nil {
 		return Finding{}, err
 	}
-	if m != nil && !v.Again {
-		return Finding{Manifest: m, Title: m.Video.Title}, nil
-	}
-	hv, err := a.ask(ctx, v)
+	hv, err := catalog.Look(ctx, v.ID)
 	if err != nil {
-		return Finding{}, err
+		return Finding{}, a.heygenError(v, err)
 	}
+	a.learn(hv)
 	return Finding{Title: hv.Title, Deadline: a.deadline(v, hv)}, a.ready(v, hv)
 }
 
@@ -148,18 +165,27 @@ func (a *Archiver) sealed(ctx context.Context, v Video) (*storage.Manifest, erro
 	return m, nil
 }
 
-// ask calls HeyGen. The answer is remembered for the transfer that follows.
-func (a *Archiver) ask(ctx context.Context, v Video) (*heygen.Video, error) {
+// catalog is who knows the videos of the account.
+func (a *Archiver) catalog(v Video) (Catalog, error) {
 	catalog, ok := a.deps.Catalogs[accountName(v.Account)]
 	if !ok {
 		return nil, &RefusedError{Of: "HeyGen", After: refusedWait,
-			Err: fmt.Errorf("video %s belongs to account %q, for which there is no key: set HEYGEN_API_KEY", v.ID, v.Account)}
+			Err: fmt.Errorf("video %s belongs to account %q, for which there is no key: set %s", v.ID, accountName(v.Account), KeySetting(v.Account))}
+	}
+	return catalog, nil
+}
+
+// ask asks HeyGen for everything about the video, links included.
+func (a *Archiver) ask(ctx context.Context, v Video) (*heygen.Video, error) {
+	catalog, err := a.catalog(v)
+	if err != nil {
+		return nil, err
 	}
 	hv, err := catalog.Video(ctx, v.ID)
 	if err != nil {
-		return nil, heygenError(v.ID, err)
+		return nil, a.heygenError(v, err)
 	}
-	a.recent.put(v, hv)
+	a.learn(hv)
 	return hv, nil
 }
 
@@ -167,17 +193,17 @@ func (a *Archiver) ask(ctx context.Context, v Video) (*heygen.Video, error) {
 func (a *Archiver) ready(v Video, hv *heygen.Video) error {
 	_, offered := hv.Link(heygen.AssetVideo)
 	switch {
-	case hv.Status == heygen.StatusCompleted && offered:
+	case hv.Status == heygen.StatusCompleted && (offered || hv.Brief):
 		return nil
 	case hv.Status == heygen.StatusNotFound:
-		return &GoneError{VideoID: v.ID}
+		return &GoneError{VideoID: v.ID, Key: KeySetting(v.Account)}
 	case hv.Status == heygen.StatusFailed:
 		return renderFailed(v, hv)
 	}
 	if waited := a.since(v.AcceptedAt); waited > a.cfg.RenderWait {
 		return &RenderFailedError{VideoID: v.ID, TimedOut: a.cfg.RenderWait}
 	}
-	notReady := &NotReadyError{VideoID: v.ID, VendorStatus: hv.VendorStatus, After: pollDelay(a.since(v.AcceptedAt))}
+	notReady := &NotReadyError{VideoID: v.ID, VendorStatus: hv.VendorStatus, After: a.pollDelay(v, hv)}
 	if hv.Status == heygen.StatusDraft {
 		notReady.VendorStatus = string(heygen.StatusDraft)
 	}
@@ -186,26 +212,25 @@ func (a *Archiver) ready(v Video, hv *heygen.Video) error {
 		if now.After(completedAt(v, hv, now).Add(max(a.cfg.LateAssetsWait, linkGrace))) {
 			return &NoLinkError{VideoID: v.ID}
 		}
-		notReady.Completed, notReady.After = firstCompleted(v, now), 5*time.Second
+		notReady.Completed = firstCompleted(v, now)
+		notReady.After = max(linkWait, min(crowdDelay(a.waiting(v.Account), hv.API), linkGrace/2))
 	}
 	return notReady
 }
 
-// linkGrace is how long a completed video may be without its link at least: HeyGen says completed before its CDN has
-// the file, by half a minute or so.
-const linkGrace = 2 * time.Minute
+const (
+	// linkGrace is how long a completed video may be without its link at least: HeyGen says completed before its CDN has
+	// the file, by half a minute or so.
+	linkGrace = 2 * time.Minute
+	// linkWait spaces the looks for it, unless a crowd waits.
+	linkWait = 5 * time.Second
+)
 
 func (a *Archiver) since(t time.Time) time.Duration {
 	if t.IsZero() {
 		return 0
 	}
 	return a.cfg.Now().Sub(t)
-}
-
-// pollDelay spaces the status calls of one video by its age. Renders take minutes, so asking more often than
-// every few seconds finds nothing; a render that is stuck for hours is asked for every five minutes.
-func pollDelay(age time.Duration) time.Duration {
-	return min(max(age/10, 2*time.Second), 5*time.Minute)
 }
 
 func renderFailed(v Video, hv *heygen.Video) error {
@@ -216,9 +241,7 @@ func renderFailed(v Video, hv *heygen.Video) error {
 	return e
 }
 
-func accountName(account string) string {
-	if account == "" {
-		return "default"
-	}
-	return account
-}
+// defaultAccount is the account of HEYGEN_API_KEY.
+const defaultAccount = "default"
+
+func accountName(account string) string { return cmp.Or(account, defaultAccount) }

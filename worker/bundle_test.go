@@ -65,6 +65,7 @@ type bundle struct {
 	seen   *witness
 	host   int   // connections to the asset host; 0 = the default
 	memory int64 // of all part buffers
+	wanted int   // videos that wait for their transfer, as the desk is told
 	log    *lockedBuffer
 }
 
@@ -98,7 +99,7 @@ func (b *bundle) openStore() *storage.Store {
 func (b *bundle) bench() *worker.Archiver {
 	b.t.Helper()
 	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	api, err := heygen.New(heygen.Config{BaseURL: b.sim.APIURL(), Key: secret.New(b.sim.Key()), Version: "auto", Log: log})
+	api, err := heygen.New(heygen.Config{BaseURL: b.sim.APIURL(), Key: secret.New(b.sim.Key()), Version: "auto", Log: log, Now: b.cfg.Now})
 	must(b.t, err)
 	sources, err := fetch.New(fetch.Config{
 		PrivateSources: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, StallTimeout: time.Second,
@@ -110,7 +111,7 @@ func (b *bundle) bench() *worker.Archiver {
 	must(b.t, err)
 	b.cfg.Log = log
 	a, err := worker.NewArchiver(b.cfg, worker.Deps{
-		Catalogs: map[string]worker.Catalog{"default": api}, Opener: sources, Store: b.store, Buffers: buffers, Observer: b.seen,
+		Catalogs: map[string]worker.Catalog{"default": heygen.NewDesk(api, heygen.DeskConfig{Wanted: func() int { return b.wanted }})}, Opener: sources, Store: b.store, Buffers: buffers, Observer: b.seen,
 	})
 	must(b.t, err)
 	b.t.Cleanup(func() {

@@ -99,10 +99,21 @@ func (e *NoLinkError) Hint() string {
 }
 
 // GoneError says that HeyGen no longer knows the video.
-type GoneError struct{ VideoID string }
+type GoneError struct {
+	VideoID string
+	Key     string // where a person finds the key that was used
+}
 
 func (e *GoneError) Error() string {
-	return fmt.Sprintf("HeyGen does not know video %s: it was deleted, or HEYGEN_API_KEY belongs to another account", e.VideoID)
+	return fmt.Sprintf("HeyGen does not know video %s: it was deleted, or the key in %s belongs to another account", e.VideoID, e.Key)
+}
+
+// KeySetting says where a person finds the key of an account.
+func KeySetting(account string) string {
+	if name := accountName(account); name != defaultAccount {
+		return fmt.Sprintf("account %s of REELKEEP_ACCOUNTS_FILE", name)
+	}
+	return "HEYGEN_API_KEY"
 }
 
 // Settle ends the video.
@@ -140,23 +151,31 @@ const (
 	// at once, long enough that hundreds of waiting videos are no storm.
 	outageWait  = 10 * time.Second
 	refusedWait = time.Minute
+	// unreadableWait is longer: what can't be read may be about one video, and then it stays.
+	unreadableWait = time.Minute
 )
 
-// heygenError turns an answer of HeyGen into what should happen next.
-func heygenError(videoID string, err error) error {
+// heygenError turns an answer of HeyGen into what should happen next. No outage, whatever its form, counts as a failure of
+// the video. An answer that can't be read looks the same whether HeyGen has a bad hour or the video is odd: it
+// is an outage for as long as a render may take, and then a failure like others.
+func (a *Archiver) heygenError(v Video, err error) error {
 	var he *heygen.Error
 	if !errors.As(err, &he) {
 		return err
 	}
 	switch he.Kind {
 	case heygen.NotFound:
-		return &GoneError{VideoID: videoID}
+		return &GoneError{VideoID: v.ID, Key: KeySetting(v.Account)}
 	case heygen.Forbidden:
-		return &DeniedError{VideoID: videoID, Err: err}
+		return &DeniedError{VideoID: v.ID, Err: err}
 	case heygen.Unauthorized:
-		return &RefusedError{Of: "HeyGen", After: refusedWait, Err: err}
+		return &RefusedError{Of: "HeyGen", After: max(he.Wait, refusedWait), Err: err}
 	case heygen.Throttled, heygen.Down:
 		return &OutageError{Of: "HeyGen", After: max(he.Wait, outageWait), Err: err}
+	case heygen.Unintelligible:
+		if a.since(v.AcceptedAt) <= a.cfg.RenderWait {
+			return &OutageError{Of: "HeyGen", After: max(he.Wait, unreadableWait), Err: err}
+		}
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/reelkeep/reelkeep/storage"
@@ -10,14 +11,10 @@ import (
 // linkLife is how long HeyGen says its links live; the deadline of a video whose links carry no expiry.
 const linkLife = 7 * 24 * time.Hour
 
-// deadline is the moment at which the copy of a link that somebody holds dies.
+// deadline is the moment at which the copy of a link that somebody holds dies. Where nothing tells how old that is, it
+// counts as new, and links as living as long as the last one that was seen.
 func (a *Archiver) deadline(v Video, hv *heygen.Video) time.Time {
-	var first time.Time
-	for _, link := range hv.Links {
-		if !link.Expires.IsZero() && (first.IsZero() || link.Expires.Before(first)) {
-			first = link.Expires
-		}
-	}
+	first := firstExpiry(hv)
 	switch {
 	case !first.IsZero():
 		return first
@@ -26,7 +23,33 @@ func (a *Archiver) deadline(v Video, hv *heygen.Video) time.Time {
 	case !createdAt(v, hv).IsZero():
 		return createdAt(v, hv).Add(linkLife)
 	}
-	return a.cfg.Now().Add(linkLife)
+	return a.cfg.Now().Add(cmp.Or(time.Duration(a.life.Load()), linkLife))
+}
+
+// firstExpiry is when the first link of an answer dies; zero: none is known to.
+func firstExpiry(hv *heygen.Video) time.Time {
+	var first time.Time
+	for _, link := range hv.Links {
+		if !link.Expires.IsZero() && (first.IsZero() || link.Expires.Before(first)) {
+			first = link.Expires
+		}
+	}
+	return first
+}
+
+// learn notes how long links live.
+func (a *Archiver) learn(hv *heygen.Video) {
+	if life := firstExpiry(hv).Sub(a.asOf(hv)); life > 0 {
+		a.life.Store(int64(life))
+	}
+}
+
+// asOf is when HeyGen said what it says of the video.
+func (a *Archiver) asOf(hv *heygen.Video) time.Time {
+	if hv.AsOf.IsZero() {
+		return a.cfg.Now()
+	}
+	return hv.AsOf
 }
 
 // completedAt is when the render ended, as far as it can be known: v3 says it; else it is the moment when we
@@ -68,16 +91,24 @@ func (a *Archiver) LateUntil(m *storage.Manifest) time.Time {
 // LookAgain says when a partial video is worth another look: HeyGen makes GIFs and captions within seconds to
 // minutes, so the looks grow apart.
 func (a *Archiver) LookAgain(m *storage.Manifest) time.Duration {
-	now := a.cfg.Now()
+	now, n := a.cfg.Now(), a.waiting(m.Account)
 	next := min(max(now.Sub(m.SealedAt)/2, 2*time.Second), time.Minute)
-	if left := a.LateUntil(m).Sub(now); left > 0 {
-		return min(next, left+time.Second)
-	}
-	return time.Second
+	left := max(a.LateUntil(m).Sub(now), 0)
+	return onGrid(now, min(max(next, lateDelay(n, m.Source.API)), left+time.Second), n)
 }
 
-// late says whether an optional asset that is not offered yet may still turn up.
+// oldNews says whether an answer is too old to tell what has turned up since a video was sealed without it.
+func (a *Archiver) oldNews(m *storage.Manifest, hv *heygen.Video) bool {
+	now, until := a.cfg.Now(), a.LateUntil(m)
+	return now.Sub(a.asOf(hv)) > lateNews || (now.After(until) && !a.asOf(hv).After(until))
+}
+
+// lateNews is how old an answer about late assets may be.
+const lateNews = time.Minute
+
+// late says whether an optional asset that is not offered yet may still turn up. What counts is when HeyGen did not offer
+// it, not when we come to act on that.
 func (a *Archiver) late(v Video, hv *heygen.Video) bool {
-	now := a.cfg.Now()
-	return now.Before(completedAt(v, hv, now).Add(a.cfg.LateAssetsWait))
+	at := a.asOf(hv)
+	return at.Before(completedAt(v, hv, at).Add(a.cfg.LateAssetsWait))
 }

@@ -85,12 +85,12 @@ func (a *Archiver) nothingMoreComes(old *storage.Manifest, err error) bool {
 }
 
 func (a *Archiver) newRun(ctx context.Context, v Video, old *storage.Manifest, progress Progress) (*run, error) {
-	hv, fresh := a.recent.take(v)
-	if !fresh {
-		var err error
-		if hv, err = a.ask(ctx, v); err != nil {
-			return nil, err
-		}
+	hv, err := a.ask(ctx, v)
+	if err == nil && old != nil && old.State == storage.StatePartial && a.oldNews(old, hv) {
+		hv, err = a.ask(ctx, v)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if err := a.ready(v, hv); err != nil {
 		return nil, err
@@ -168,10 +168,9 @@ var errWithdrawn = errors.New("HeyGen no longer offers it")
 
 // refresh asks HeyGen for a new link to the asset.
 func (r *run) refresh(ctx context.Context, asset heygen.Asset) (heygen.Link, error) {
-	catalog := r.deps.Catalogs[accountName(r.v.Account)]
-	hv, err := catalog.Video(ctx, r.v.ID)
+	hv, err := r.ask(ctx, r.v)
 	if err != nil {
-		return heygen.Link{}, heygenError(r.v.ID, err)
+		return heygen.Link{}, err
 	}
 	link, ok := hv.Link(asset)
 	if !ok {

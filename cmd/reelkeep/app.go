@@ -158,11 +158,17 @@ type parts struct {
 	archiver *worker.Archiver
 }
 
-// makings are what the parts of a run differ in.
+// makings are what the parts of a run differ in. All but open may be nil.
 type makings struct {
-	observer worker.Observer  // may be nil
-	metrics  *metrics.Metrics // may be nil
+	observer worker.Observer
+	metrics  *metrics.Metrics
 	open     func(ctx context.Context, cfg config.Config, log *slog.Logger) (*shelf, error)
+
+	// What asking HeyGen sparingly takes to know of all the videos that wait, wherever they are worked on. wanted and
+	// waiting are asked for every video and must be quick.
+	wanted  func(account string) int         // videos that wait for their transfer
+	waiting func(account string) int         // videos that wait for HeyGen: for their render, or for a late asset
+	gate    func(account string) heygen.Gate // the budget of requests that all share
 }
 
 // newParts builds the parts in the order in which they need each other.
@@ -176,7 +182,8 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 		if err != nil {
 			return nil, withCode(exitUsage, err)
 		}
-		p.heygen[account.Name], catalogs[account.Name] = client, client
+		p.heygen[account.Name] = client
+		catalogs[account.Name] = newDesk(client, account.Name, m)
 	}
 	if p.buffers, err = worker.NewBuffers(cfg.Memory, cfg.PartSize); err != nil {
 		return nil, withCode(exitUsage, err)
@@ -188,7 +195,7 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 		return nil, errors.Join(err, p.Close())
 	}
 	p.archiver, err = worker.NewArchiver(
-		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Log: log},
+		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Waiting: m.waiting, Log: log},
 		worker.Deps{
 			Catalogs: catalogs, Opener: p.sources, Store: p.shelf.Store, Buffers: p.buffers, Observer: m.observer,
 		})
@@ -196,6 +203,14 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+func newDesk(client *heygen.Client, account string, m makings) *heygen.Desk {
+	cfg := heygen.DeskConfig{}
+	if m.wanted != nil {
+		cfg.Wanted = func() int { return m.wanted(account) }
+	}
+	return heygen.NewDesk(client, cfg)
 }
 
 func newSources(cfg config.Config, m makings, log *slog.Logger) (*fetch.Client, error) {
@@ -221,9 +236,15 @@ func limitHeap(buffers int64) {
 }
 
 func newHeyGen(cfg config.Config, account config.Account, m makings, log *slog.Logger) (*heygen.Client, error) {
-	hc := heygen.Config{BaseURL: cfg.HeyGenURL, Key: account.Key, Version: cfg.HeyGenVersion, UserAgent: userAgent(), Log: log}
+	hc := heygen.Config{
+		BaseURL: cfg.HeyGenURL, Key: account.Key, KeySetting: worker.KeySetting(account.Name), Version: cfg.HeyGenVersion,
+		UserAgent: userAgent(), Log: log,
+	}
 	if m.metrics != nil {
 		hc.Observe = m.metrics.HeyGenRequest
+	}
+	if m.gate != nil {
+		hc.Gate = m.gate(account.Name)
 	}
 	client, err := heygen.New(hc)
 	if err != nil {

@@ -15,6 +15,8 @@ const (
 	// foregroundPoll is how often the private queue is looked at; it lies in this process, so that costs little
 	// and saves every video the second that a shared Redis is spared.
 	foregroundPoll = 10 * time.Millisecond
+	// statusConcurrency is how many videos one call to HeyGen can tell of.
+	statusConcurrency = 100
 	// The pause after a failure is shorter than a fleet's, because somebody waits.
 	foregroundBackoffBase, foregroundBackoffCap = time.Second, 30 * time.Second
 )
@@ -32,16 +34,18 @@ func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *
 	}
 	defer rdb.Close()
 
+	r.left.Store(int64(len(todo)))
 	done := make(chan queue.Status, len(todo))
 	handler := &bench{
 		archiver: p.archiver, hints: r.hints, again: r.again, wait: r.wait, partial: screen.partial,
 		outlook: &patience{limit: foregroundPatience, end: stop, notice: func(text string) { r.con.sayf("%s", text) }},
 	}
 	server, err := queue.NewServer(rdb, queue.ServerConfig{
-		Concurrency: r.cfg.Concurrency, StatusConcurrency: r.cfg.Concurrency, Poll: foregroundPoll,
+		Concurrency: r.cfg.Concurrency, StatusConcurrency: statusConcurrency, Poll: foregroundPoll,
 		BackoffBase: foregroundBackoffBase, BackoffCap: foregroundBackoffCap, Log: newQueueLog(r.cfg.LogLevel, newLog(r.cfg, stderrOf{r.con})), Name: "archive",
 		OnSettle: func(s queue.Status) {
 			screen.settled(s.VideoID)
+			r.left.Add(-1)
 			done <- s
 		},
 	}, handler)

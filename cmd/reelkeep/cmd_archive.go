@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -61,7 +62,11 @@ type archiveRun struct {
 	started time.Time
 	hints   map[string]worker.Video // what the list said
 	tally   tally
+	left    atomic.Int64 // videos in work that are not settled yet
 }
+
+// unsettled is how many videos the run still has before it, of its one account.
+func (r *archiveRun) unsettled(string) int { return int(r.left.Load()) }
 
 // tally counts what became of the videos of a run.
 type tally struct {
@@ -149,7 +154,7 @@ func (r *archiveRun) do(ctx context.Context) (retErr error) {
 	log := newLog(r.cfg, stderrOf{r.con})
 	screen := newScreen(r.con)
 	defer screen.close()
-	p, err := newParts(ctx, r.cfg, makings{observer: screen, open: openShelfToWrite}, log)
+	p, err := newParts(ctx, r.cfg, makings{observer: screen, open: openShelfToWrite, wanted: r.unsettled, waiting: r.unsettled}, log)
 	if err != nil {
 		return err
 	}

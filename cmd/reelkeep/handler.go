@@ -55,7 +55,7 @@ func (b *bench) video(w queue.Work) worker.Video {
 	v := b.hints[w.VideoID]
 	v.Account, v.ID, v.Metadata = w.Account, w.VideoID, w.Metadata
 	v.AcceptedAt, v.FirstCompleted, v.Failures, v.Again = w.AcceptedAt, w.FirstCompleted, w.Failures, b.again
-	v.Interrupted = string(w.Interrupted)
+	v.Interrupted, v.Rendering = string(w.Interrupted), w.State == queue.StateRendering
 	return v
 }
 

@@ -27,6 +27,7 @@ type service struct {
 	log      *slog.Logger
 	board    *board
 	metrics  *metrics.Metrics
+	crowd    crowd
 }
 
 const (
@@ -62,7 +63,9 @@ func (s *service) run(ctx context.Context) (err error) {
 	if err := s.reach(ctx, "redis", queue.IsAway, func(ctx context.Context) error { return s.checkRedis(ctx, client) }); err != nil {
 		return err
 	}
-	p, err := newParts(ctx, s.cfg, makings{observer: s.metrics, metrics: s.metrics, open: s.openShelf}, s.log)
+	p, err := newParts(ctx, s.cfg, makings{
+		observer: s.metrics, metrics: s.metrics, open: s.openShelf, wanted: s.crowd.wanted, waiting: s.crowd.unrendered,
+	}, s.log)
 	if err != nil {
 		return err
 	}
@@ -89,6 +92,7 @@ func (s *service) work(ctx context.Context, client *queue.Client, p *parts) erro
 		"version", buildVersion().version)
 	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error { s.watchDependencies(ctx, client, p); return nil })
+	running.Go(func() error { s.crowd.watch(ctx, client); return nil })
 	running.Go(func() error { s.metrics.Watch(ctx, s.sources(client, p)); return nil })
 	if slices.Contains(s.roles, roleWorker) {
 		server, err := s.newServer(client, p, fingerprint)

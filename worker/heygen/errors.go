@@ -65,6 +65,9 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) what() string {
+	if e.closed {
+		return "HeyGen is not asked just now"
+	}
 	switch e.Kind {
 	case Unauthorized:
 		return "HeyGen does not accept the API key"

@@ -17,26 +17,23 @@ type Gate interface {
 	Leave(ctx context.Context, why string, wait time.Duration)
 }
 
+// Inconclusive is the word with which a request leaves that tells nothing of how HeyGen is: its caller gave up, or what it was
+// asked for was never settled. It MUST NOT close the gate, nor count as an answer as it should be.
+const Inconclusive = "inconclusive"
+
 const (
 	// keyPause is how long a refused key keeps everybody away: only a person can mend it.
 	keyPause = time.Minute
-	// blink is the wait that goes with a request whose answer says nothing about HeyGen: it is no success, and a gate
-	// that closes for a millisecond stays open for all who come by.
-	blink = time.Millisecond
 	// leaving bounds how long a gate that is out of reach can hold up who only wants to leave.
 	leaving = 2 * time.Second
 )
 
 // turn is one question to HeyGen. It may take several requests (the other generation, a look at the list), and often
 // only the last shows what the first answer was worth: a retired generation answers with web pages for ever, which is no outage.
-// So the gate is told of all but the last request that they came back, and of the last how the question ended.
-//
-// Every request enters by itself: a gate that counts who is inside must not be asked for a second place by one who holds
-// the first. A turn serves one goroutine.
+// So the gate is told of all of them at the end. A turn serves one goroutine.
 type turn struct {
 	*Client
-	inside bool // the gate waits to be told of a request
-	fine   bool // that request was answered as it should be
+	inside int // requests that the gate let in
 }
 
 func (c *Client) turn() *turn { return &turn{Client: c} }
@@ -45,11 +42,6 @@ func (c *Client) turn() *turn { return &turn{Client: c} }
 func (t *turn) enter(ctx context.Context, api string) error {
 	if t.cfg.Gate == nil {
 		return nil
-	}
-	if t.fine {
-		t.tell(ctx, "", 0)
-	} else {
-		t.tell(ctx, "doubtful", blink)
 	}
 	closed, why, err := t.cfg.Gate.Enter(ctx)
 	switch {
@@ -60,19 +52,20 @@ func (t *turn) enter(ctx context.Context, api string) error {
 	case closed > 0:
 		return t.closed(closed, why, api)
 	}
-	t.inside, t.fine = true, false
+	t.inside++
 	return nil
 }
 
-// closed is what a caller hears whom the gate did not let in.
+// closed is what a caller hears whom the gate did not let in. A word that is none of ours is the gate's own, such as when
+// what the fleet allows itself is used up: that is a throttle as well.
 func (t *turn) closed(wait time.Duration, why, api string) *Error {
 	e := &Error{Kind: Kind(why), Wait: wait, api: api, closed: true}
 	switch e.Kind {
 	case Throttled, Down, Unauthorized, Unintelligible:
 	default:
-		e.Kind = Down
+		e.Kind = Throttled
 	}
-	e.Message = fmt.Sprintf("the fleet waits %s before it asks again", wait.Round(time.Millisecond))
+	e.Message = fmt.Sprintf("the fleet waits %s: %s", wait.Round(time.Millisecond), t.clean(why))
 	return e
 }
 
@@ -83,42 +76,42 @@ func (t *turn) end(ctx context.Context, err error) error {
 		e.key = t.cfg.KeySetting
 	}
 	switch {
-	case err == nil:
-		t.tell(ctx, "", 0)
-	case !ok && ctx.Err() != nil:
-		t.tell(ctx, "given_up", blink)
-	case !ok:
-		t.tell(ctx, "", 0) // ErrUnsupported is an answer
-	default:
+	case ok:
 		why, wait := e.closes()
-		t.tell(ctx, why, wait)
+		t.leave(ctx, why, wait)
+	case err != nil && ctx.Err() != nil:
+		t.leave(ctx, Inconclusive, 0)
+	default:
+		t.leave(ctx, "", 0) // ErrUnsupported is an answer, too
 	}
 	return err
 }
 
 // closes says what an error means for everybody else who asks.
 func (e *Error) closes() (why string, wait time.Duration) {
-	switch e.Kind {
-	case Throttled, Down:
+	switch {
+	case e.closed:
+		return Inconclusive, 0
+	case e.Kind == Throttled, e.Kind == Down:
 		return string(e.Kind), e.Wait
-	case Unauthorized:
+	case e.Kind == Unauthorized:
 		return string(e.Kind), keyPause
-	case Unintelligible:
-		if e.foreign {
-			return string(e.Kind), e.Wait
-		}
-		return string(e.Kind), blink // it is about one video or one page
+	case e.Kind == Unintelligible && e.foreign:
+		return string(e.Kind), e.Wait
+	case e.Kind == Unintelligible: // it is about one video or one page
+		return Inconclusive, 0
 	}
 	return "", 0
 }
 
-// tell reports the request that is inside, if there is one. A caller who has given up must still be counted out.
-func (t *turn) tell(ctx context.Context, why string, wait time.Duration) {
-	if !t.inside {
+// leave reports every request that is inside. One whose caller has given up must still be counted out.
+func (t *turn) leave(ctx context.Context, why string, wait time.Duration) {
+	if t.inside == 0 {
 		return
 	}
-	t.inside = false
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
 	defer cancel()
-	t.cfg.Gate.Leave(ctx, why, wait)
+	for ; t.inside > 0; t.inside-- {
+		t.cfg.Gate.Leave(ctx, why, wait)
+	}
 }

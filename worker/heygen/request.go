@@ -58,9 +58,7 @@ func (t *turn) get(ctx context.Context, r request) (fields, *answer, error) {
 	if err := t.enter(ctx, r.api); err != nil {
 		return nil, nil, err
 	}
-	f, a, err := t.exchange(ctx, r)
-	t.fine = err == nil
-	return f, a, err
+	return t.exchange(ctx, r)
 }
 
 // exchange makes one request and reads the answer.

@@ -13,6 +13,19 @@ import (
 // Statuses asks for many videos at once, without links. Ids that HeyGen leaves out of its answer are left out of the result,
 // so that nobody takes silence for "not found". ErrUnsupported where only v1 answers.
 func (c *Client) Statuses(ctx context.Context, ids []string) (map[string]Status, error) {
+	words, err := c.words(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]Status, len(words))
+	for id, word := range words {
+		out[id] = bulkStatus(word)
+	}
+	return out, nil
+}
+
+// words is Statuses in HeyGen's own words.
+func (c *Client) words(ctx context.Context, ids []string) (map[string]string, error) {
 	wanted := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		if !ValidID(id) {
@@ -21,7 +34,7 @@ func (c *Client) Statuses(ctx context.Context, ids []string) (map[string]Status,
 		wanted[id] = true
 	}
 	if len(wanted) == 0 {
-		return map[string]Status{}, nil
+		return map[string]string{}, nil
 	}
 	if _, sure := c.memory.order(); !sure {
 		if err := c.Check(ctx); err != nil {
@@ -31,7 +44,7 @@ func (c *Client) Statuses(ctx context.Context, ids []string) (map[string]Status,
 	if generations, _ := c.memory.order(); generations[0] != VersionV3 {
 		return nil, fmt.Errorf("ask HeyGen for %d statuses: %w", len(ids), ErrUnsupported)
 	}
-	out := make(map[string]Status, len(wanted))
+	out := make(map[string]string, len(wanted))
 	for batch := range slices.Chunk(ids, pageSize) {
 		t := c.turn()
 		if err := t.end(ctx, t.bulk(ctx, batch, wanted, out)); err != nil {
@@ -42,7 +55,7 @@ func (c *Client) Statuses(ctx context.Context, ids []string) (map[string]Status,
 }
 
 // bulk asks for one batch and notes in out what was wanted.
-func (t *turn) bulk(ctx context.Context, batch []string, wanted map[string]bool, out map[string]Status) error {
+func (t *turn) bulk(ctx context.Context, batch []string, wanted map[string]bool, out map[string]string) error {
 	r := request{endpoint: "statuses", api: VersionV3, path: "/v3/videos/statuses", query: url.Values{"video_ids": {strings.Join(batch, ",")}}}
 	for tokens := map[string]bool{}; ; {
 		f, a, err := t.get(ctx, r)
@@ -59,7 +72,7 @@ func (t *turn) bulk(ctx context.Context, batch []string, wanted map[string]bool,
 		for _, raw := range p.items {
 			item, _ := object(raw)
 			if id := item.text("video_id", "id"); wanted[id] {
-				out[id] = bulkStatus(item.text("status"))
+				out[id] = item.text("status")
 			}
 		}
 		if p.next == "" || tokens[p.next] {
