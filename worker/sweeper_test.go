@@ -141,7 +141,7 @@ func (l *sweepLab) add(n int, change func(*heygensim.Video)) {
 
 func vid(n int) string { return fmt.Sprintf("v%03d", n) }
 
-func rendering(v *heygensim.Video) { v.RenderFor = 100 * time.Hour }
+func stillRendering(v *heygensim.Video) { v.RenderFor = 100 * time.Hour }
 
 // pages is how many list calls were made.
 func (l *sweepLab) pages() int {
@@ -169,7 +169,7 @@ func TestASweepHandsInWhatIsMissingAndOnlyWhatIsCompleted(t *testing.T) {
 	for n := range 4 {
 		l.add(n, nil)
 	}
-	l.add(4, rendering)
+	l.add(4, stillRendering)
 	l.add(5, func(v *heygensim.Video) { v.Draft = true })
 	l.add(6, func(v *heygensim.Video) { v.Fail = &heygensim.Failure{Code: "40119"} })
 
@@ -215,7 +215,7 @@ func TestASlowRenderIsFoundBehindAPageThatIsKnown(t *testing.T) {
 		l.add(n, nil)
 		y.known[vid(n)] = true
 	}
-	l.add(50, rendering)
+	l.add(50, stillRendering)
 	l.sweep(t, worker.SweepOptions{})
 	for n := 51; n < 64; n++ {
 		l.add(n, nil)

@@ -183,7 +183,7 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 			return nil, withCode(exitUsage, err)
 		}
 		p.heygen[account.Name] = client
-		catalogs[account.Name] = newDesk(client, account.Name, m)
+		catalogs[account.Name] = newCatalog(client, account.Name, m)
 	}
 	if p.buffers, err = worker.NewBuffers(cfg.Memory, cfg.PartSize); err != nil {
 		return nil, withCode(exitUsage, err)
@@ -205,7 +205,7 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 	return p, nil
 }
 
-func newDesk(client *heygen.Client, account string, m makings) *heygen.Desk {
+func newCatalog(client *heygen.Client, account string, m makings) *heygen.Desk {
 	cfg := heygen.DeskConfig{}
 	if m.wanted != nil {
 		cfg.Wanted = func() int { return m.wanted(account) }

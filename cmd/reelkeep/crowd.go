@@ -33,9 +33,9 @@ func (c *crowd) watch(ctx context.Context, client *queue.Client) {
 	}
 }
 
-// unrendered is how many videos of the account HeyGen is asked about now and then.
-func (c *crowd) unrendered(account string) int {
-	return c.of(account, queue.StateAccepted, queue.StateRendering)
+// waiting is how many videos of the account HeyGen is asked about now and then: for their render, or for a late asset.
+func (c *crowd) waiting(account string) int {
+	return c.of(account, queue.StateAccepted, queue.StateRendering, queue.StatePartial)
 }
 
 // wanted is how many videos of the account need links soon.

@@ -64,7 +64,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		return err
 	}
 	p, err := newParts(ctx, s.cfg, makings{
-		observer: s.metrics, metrics: s.metrics, open: s.openShelf, wanted: s.crowd.wanted, waiting: s.crowd.unrendered,
+		observer: s.metrics, metrics: s.metrics, open: s.openShelf, wanted: s.crowd.wanted, waiting: s.crowd.waiting,
 	}, s.log)
 	if err != nil {
 		return err

@@ -87,7 +87,7 @@ func (l *lab) start(after int64, hook func(p *process)) *process {
 	buffers, err := worker.NewBuffers(4*part, part)
 	must(l.t, err)
 	archiver, err := worker.NewArchiver(worker.Config{}, worker.Deps{
-		Catalogs: map[string]worker.Catalog{"default": api}, Opener: sources, Store: store, Buffers: buffers, Observer: p,
+		Catalogs: map[string]worker.Catalog{"default": heygen.NewDesk(api, heygen.DeskConfig{})}, Opener: sources, Store: store, Buffers: buffers, Observer: p,
 	})
 	must(l.t, err)
 	rdb, err := queue.Connect(l.redis.URL())
