@@ -3,7 +3,9 @@
 export PATH := $(if $(REELKEEP_TEST_BIN),$(REELKEEP_TEST_BIN),$(HOME)/.cache/reelkeep-test/bin):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt docs ci clean
+.PHONY: help demo build image test lint fmt docs ci clean
+
+out := bin/reelkeep
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -12,7 +14,11 @@ demo: ## archive sample videos while their links die; needs nothing
 	go run ./cmd/reelkeep demo
 
 build: ## build bin/reelkeep
-	CGO_ENABLED=0 go build -trimpath -o bin/reelkeep ./cmd/reelkeep
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(out) ./cmd/reelkeep
+
+image: ## build the container image reelkeep:latest, with docker, podman or buildah
+	GOOS=linux $(MAKE) --no-print-directory build out=bin/image/reelkeep
+	.ci/image
 
 test: ## run all tests; installs redis-server and MinIO for them
 	.ci/tools test

@@ -9,6 +9,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	// An image made from scratch has no root certificates; without these, no https there. A system's own win.
+	_ "golang.org/x/crypto/x509roots/fallback"
+
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/embedded"
 	"github.com/reelkeep/reelkeep/queue"
 )
