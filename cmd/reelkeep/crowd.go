@@ -38,8 +38,10 @@ func (c *crowd) waiting(account string) int {
 	return c.of(account, queue.StateAccepted, queue.StateRendering, queue.StatePartial)
 }
 
-// wanted is how many videos of the account need links soon.
-func (c *crowd) wanted(account string) int { return c.of(account, queue.StateTransferring) }
+// wanted is how many videos of the account need links soon: for their transfer, or to see whether a late asset has come.
+func (c *crowd) wanted(account string) int {
+	return c.of(account, queue.StateTransferring, queue.StatePartial)
+}
 
 func (c *crowd) of(account string, states ...queue.State) int {
 	c.mu.Lock()
