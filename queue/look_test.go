@@ -60,7 +60,7 @@ func TestWhatIsUnderWayIsShownWithItsProgress(t *testing.T) {
 			}
 			return queue.Outcome{State: queue.StateArchived}, nil
 		})
-		b.enqueue(videos("v", 3)...)
+		b.enqueue(queue.Job{VideoID: "v"}, queue.Job{VideoID: "v-1"}, queue.Job{VideoID: "v-2"})
 		for range 3 {
 			receive(b.t, "the transfers", started)
 		}
@@ -80,7 +80,7 @@ func TestWhatIsUnderWayIsShownWithItsProgress(t *testing.T) {
 			}
 			return len(sts) == 3
 		})
-		if sts := working(2); len(sts) != 2 || sts[0].VideoID != "v0" || sts[1].VideoID != "v1" || sts[0].State != queue.StateTransferring {
+		if sts := working(2); len(sts) != 2 || sts[0].VideoID != "v" || sts[1].VideoID != "v-1" || sts[0].State != queue.StateTransferring {
 			b.t.Errorf("the first two: %+v", sts)
 		}
 		if sts := working(0); len(sts) != 0 {
@@ -130,6 +130,10 @@ func TestTheLastTroubleIsShownUntilItIsOver(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"gone", "waits", "failed"}, troubled()); diff != "" {
 			b.t.Errorf("what went wrong, newest first (-want +got):\n%s", diff)
+		}
+		b.enqueue(queue.Job{VideoID: "waits", Metadata: map[string]string{"a": "change"}})
+		if diff := cmp.Diff([]string{"gone", "waits", "failed"}, troubled()); diff != "" {
+			b.t.Errorf("a change that is no trouble brought one up (-want +got):\n%s", diff)
 		}
 		mu.Lock()
 		mended = true

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,8 +96,18 @@ func TestIDsAreHandedOnWithoutWaitingForMore(t *testing.T) {
 			next <- ids
 		}
 	}()
+	receive := func() []string {
+		t.Helper()
+		select {
+		case ids := <-next:
+			return ids
+		case <-time.After(time.Minute):
+			t.Fatal("waited in vain for the next batch")
+			return nil
+		}
+	}
 	fmt.Fprintln(keyboard, "typed")
-	if diff := cmp.Diff([]string{"typed"}, <-next); diff != "" {
+	if diff := cmp.Diff([]string{"typed"}, receive()); diff != "" {
 		t.Error(diff)
 	}
 	var list strings.Builder
@@ -106,7 +117,7 @@ func TestIDsAreHandedOnWithoutWaitingForMore(t *testing.T) {
 	go func() { _, _ = io.WriteString(keyboard, list.String()) }()
 	total := 0
 	for total < 2500 {
-		ids := <-next
+		ids := receive()
 		if len(ids) > 1000 || ids[0] != fmt.Sprintf("v%d", total) {
 			t.Fatalf("a batch of %d that begins with %s, want one of v%d", len(ids), ids[0], total)
 		}
