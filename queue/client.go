@@ -11,10 +11,12 @@ import (
 
 // Client hands jobs in and asks where they stand. It is safe for use by several goroutines.
 type Client struct {
-	ledger *ledger
-	owned  bool
-	now    func() time.Time
-	kick   func()
+	ledger  *ledger
+	owned   bool
+	now     func() time.Time
+	kick    func()
+	syncer  *syncer
+	budgets *budgets
 }
 
 // NewClient connects to the Redis that url names; see Connect for the forms. The connection is made when it is
@@ -32,7 +34,7 @@ func NewClient(url string) (*Client, error) {
 // NewClientFromRedis uses a connection the caller keeps: Close leaves it open. Set ContextTimeoutEnabled on it,
 // or a deadline will not interrupt a call to a Redis that hangs.
 func NewClientFromRedis(rdb redis.UniversalClient) *Client {
-	return &Client{ledger: newLedger(rdb), now: time.Now, kick: func() {}}
+	return &Client{ledger: newLedger(rdb), now: time.Now, kick: func() {}, syncer: new(syncer), budgets: newBudgets()}
 }
 
 // Close ends the connection if NewClient made it.

@@ -87,7 +87,7 @@ func (s *Server) dispatchLoop(ctx context.Context) {
 // complain logs trouble with Redis unless it is only that we are stopping.
 func (s *Server) complain(ctx context.Context, what string, err error) {
 	if ctx.Err() == nil {
-		s.log.Warn("queue upkeep will be tried again", "what", what, "err", err)
+		s.log.Warn("queue upkeep will be tried again", "what", what, "err", Explain(err))
 	}
 }
 

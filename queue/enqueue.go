@@ -44,6 +44,11 @@ func (c *Client) EnqueueMany(ctx context.Context, jobs []Job) ([]Result, error) 
 		}
 	}
 	c.kick()
+	if b.fresh {
+		if err := c.synced(ctx); err != nil {
+			return results, fmt.Errorf("enqueue: %w", err)
+		}
+	}
 	return results, nil
 }
 
@@ -52,6 +57,7 @@ type batch struct {
 	jobs    []Job
 	results []Result
 	todo    []int
+	fresh   bool // what the receipts say may not be on Redis's disk yet
 }
 
 // enqueueRound tries each open job once; those overtaken by somebody else stay open. A video named
@@ -100,6 +106,7 @@ func (c *Client) enqueueSome(ctx context.Context, account string, b *batch, whic
 	for k, i := range which {
 		next, receipt := accept(known[k], b.jobs[i], now)
 		b.results[i].Receipt = receipt
+		b.fresh = b.fresh || next != nil || known[k].fresh(now)
 		if next != nil {
 			changes = append(changes, change{from: known[k], next: next, now: now})
 			changed = append(changed, i)

@@ -72,7 +72,7 @@ func (c *Client) scan(ctx context.Context, key string, each func(field, raw stri
 	for {
 		kvs, next, err := c.ledger.rdb.HScan(ctx, key, cursor, "", scanCount).Result()
 		if err != nil {
-			fail(fmt.Errorf("list videos: %w", err))
+			fail(Explain(fmt.Errorf("list videos: %w", err)))
 			return false
 		}
 		for i := 0; i+1 < len(kvs); i += 2 {
@@ -91,7 +91,7 @@ func (c *Client) scan(ctx context.Context, key string, each func(field, raw stri
 func (c *Client) Counts(ctx context.Context) (map[State]int64, error) {
 	raw, err := c.ledger.rdb.HGetAll(ctx, keyCounts).Result()
 	if err != nil {
-		return nil, fmt.Errorf("count videos: %w", err)
+		return nil, Explain(fmt.Errorf("count videos: %w", err))
 	}
 	return parseCounts(raw), nil
 }
@@ -123,7 +123,7 @@ type Overview struct {
 func (c *Client) Overview(ctx context.Context) (Overview, error) {
 	accounts, err := c.ledger.rdb.SMembers(ctx, keyAccounts).Result()
 	if err != nil {
-		return Overview{}, fmt.Errorf("read overview: %w", err)
+		return Overview{}, Explain(fmt.Errorf("read overview: %w", err))
 	}
 	now := c.now()
 	pipe := c.ledger.rdb.Pipeline()
@@ -141,7 +141,7 @@ func (c *Client) Overview(ctx context.Context) (Overview, error) {
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return Overview{}, fmt.Errorf("read overview: %w", err)
+		return Overview{}, Explain(fmt.Errorf("read overview: %w", err))
 	}
 	o := Overview{States: parseCounts(counts.Val()), AtRisk: atRisk.Val(), Overdue: overdue.Val(),
 		Tasks: map[Step]map[string]int64{"": {"later": later.Val()}}}
