@@ -2,9 +2,12 @@ package queue
 
 import "errors"
 
-// IsAway says whether an error means that Redis is out of reach for now: waiting helps.
+// IsAway says whether waiting helps: Redis is out of reach, or full, or in some other trouble that passes without a change of
+// our settings.
 func IsAway(err error) bool {
-	var refused *RedisError
-	var other *FingerprintError
-	return err != nil && !errors.As(err, &refused) && !errors.As(err, &other)
+	if _, ok := errors.AsType[*AwayError](err); ok {
+		return true
+	}
+	refused, ok := errors.AsType[*RedisError](err)
+	return ok && refused.Passing
 }

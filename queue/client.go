@@ -15,10 +15,12 @@ import (
 // Any other error is Redis's, or the context's: nothing is known then of what was asked for, and asking again is
 // harmless. go-redis has tried a few times before, for some ten seconds at the most.
 type Client struct {
-	ledger *ledger
-	owned  bool
-	now    func() time.Time
-	kick   func()
+	ledger  *ledger
+	owned   bool
+	now     func() time.Time
+	kick    func()
+	syncer  *syncer
+	budgets *budgets
 }
 
 // NewClient connects to the Redis that url names; see Connect for the forms. The connection is made when it is
@@ -36,7 +38,7 @@ func NewClient(url string) (*Client, error) {
 // NewClientFromRedis uses a connection the caller keeps: Close leaves it open. Set ContextTimeoutEnabled on it,
 // or a deadline will not interrupt a call to a Redis that hangs.
 func NewClientFromRedis(rdb redis.UniversalClient) *Client {
-	return &Client{ledger: newLedger(rdb), now: time.Now, kick: func() {}}
+	return &Client{ledger: newLedger(rdb), now: time.Now, kick: func() {}, syncer: new(syncer), budgets: newBudgets()}
 }
 
 // Close ends the connection if NewClient made it.
@@ -59,7 +61,7 @@ func (c *Client) Check(ctx context.Context) ([]Warning, error) { return CheckRed
 // Ping says whether Redis answers.
 func (c *Client) Ping(ctx context.Context) error {
 	if err := c.ledger.rdb.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("reach Redis (REELKEEP_REDIS): %w", err)
+		return fmt.Errorf("reach Redis (REELKEEP_REDIS): %w", Explain(err))
 	}
 	return nil
 }

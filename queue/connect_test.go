@@ -9,8 +9,6 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
-
-	"github.com/reelkeep/reelkeep/queue/queuetest"
 )
 
 func TestEveryFormOfRedisURL(t *testing.T) {
@@ -144,66 +142,6 @@ func TestAnswersAreNotRefusals(t *testing.T) {
 		if !refusal(redisError(msg)) {
 			t.Errorf("%s costs nothing; asynq would spin on it", msg)
 		}
-	}
-}
-
-func TestCheckRedisSaysWhatToChange(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		name string
-		args []string
-		want string
-	}{
-		{"as we want it", nil, ""},
-		{"evicting", []string{"--maxmemory-policy", "allkeys-lru"}, "eviction"},
-		{"forgetful", []string{"--appendonly", "no"}, "durability"},
-		{"full", []string{"--maxmemory", "600kb"}, "memory"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			rdb, err := Connect(queuetest.Redis(t, tc.args...).URL())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer rdb.Close()
-			ws, err := CheckRedis(t.Context(), rdb)
-			var codes []string
-			for _, w := range ws {
-				codes = append(codes, w.Code)
-				if w.Message == "" || w.Hint == "" {
-					t.Errorf("a warning without words: %+v", w)
-				}
-			}
-			if err != nil || strings.Join(codes, " ") != tc.want {
-				t.Errorf("warnings %v, %v; want %q", ws, err, tc.want)
-			}
-		})
-	}
-}
-
-func TestCheckRedisOnMiniredisAndOnNothing(t *testing.T) {
-	t.Parallel()
-	mr := miniredis.RunT(t)
-	rdb, err := Connect("redis://" + mr.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rdb.Close()
-	if ws, err := CheckRedis(t.Context(), rdb); err != nil || len(ws) != 0 {
-		t.Errorf("miniredis: %v, %v", ws, err)
-	}
-	mr.SetTime(time.Now().Add(-10 * time.Second))
-	if ws, err := CheckRedis(t.Context(), rdb); err != nil || len(ws) != 1 || ws[0].Code != "clock" {
-		t.Errorf("a clock 10 s off: %v, %v", ws, err)
-	}
-	mr.SetTime(time.Now().Add(time.Minute))
-	var refused *RedisError
-	if _, err := CheckRedis(t.Context(), rdb); !errors.As(err, &refused) || refused.Hint() == "" {
-		t.Errorf("a clock a minute off: %v; want a refusal", err)
-	}
-	mr.Close()
-	if _, err := CheckRedis(t.Context(), rdb); err == nil || errors.As(err, &refused) && !strings.Contains(err.Error(), "REELKEEP_REDIS") {
-		t.Errorf("no Redis: %v", err)
 	}
 }
 

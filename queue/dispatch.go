@@ -101,7 +101,7 @@ func (s *Server) complain(ctx context.Context, what string, err error) {
 	}
 	s.mu.Unlock()
 	if !quiet {
-		s.log.Warn("queue upkeep will be tried again", "what", what, "err", err)
+		s.log.Warn("queue upkeep will be tried again", "what", what, "err", Explain(err))
 	}
 }
 

@@ -54,6 +54,11 @@ func (c *Client) handIn(ctx context.Context, jobs []Job, decide acceptor) ([]Res
 		}
 	}
 	c.kick()
+	if b.fresh {
+		if err := c.synced(ctx); err != nil {
+			return results, fmt.Errorf("enqueue: %w", err)
+		}
+	}
 	return results, nil
 }
 
@@ -63,6 +68,7 @@ type batch struct {
 	results []Result
 	todo    []int
 	decide  acceptor
+	fresh   bool // what the receipts say may not be on Redis's disk yet
 }
 
 // enqueueRound tries each open job once; those overtaken by somebody else stay open. A video named
@@ -111,6 +117,7 @@ func (c *Client) enqueueSome(ctx context.Context, account string, b *batch, whic
 	var receipts []Receipt
 	for k, i := range which {
 		next, receipt := b.decide(known[k], b.jobs[i], now)
+		b.fresh = b.fresh || next != nil || known[k].fresh(now)
 		if next == nil {
 			b.results[i].Receipt = receipt
 			continue

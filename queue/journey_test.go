@@ -16,53 +16,54 @@ import (
 	"github.com/reelkeep/reelkeep/queue/queuetest"
 )
 
-func TestVideoGoesFromEnqueueToArchived(t *testing.T) {
-	onAll(t, func(b *bench) {
-		died := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-		sealed := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-		total := int64(900)
-		var polls atomic.Int64
-		var mu sync.Mutex
-		var seen []queue.Work
-		s := b.serve(queue.ServerConfig{}, func(_ context.Context, w queue.Work, p queue.Progress) (queue.Outcome, error) {
-			mu.Lock()
-			seen = append(seen, w)
-			mu.Unlock()
-			switch {
-			case w.Step == queue.StepStatus && polls.Add(1) == 1:
-				return queue.Outcome{State: queue.StateRendering, After: time.Millisecond, Title: "Hello"}, nil
-			case w.Step == queue.StepStatus:
-				return queue.Outcome{State: queue.StateTransferring, Deadline: died, FirstCompleted: sealed}, nil
-			}
-			p.Stored("video", 900, 900)
-			return queue.Outcome{State: queue.StateArchived, Bytes: 900, SealedAt: sealed,
-				Assets: []queue.AssetStatus{{Asset: "video", State: queue.AssetStored, Bytes: 900, Total: &total}, {Asset: "gif", State: queue.AssetAbsent}}}, nil
-		})
-		rs := b.enqueue(queue.Job{VideoID: "vid_7c1", Metadata: map[string]string{"order": "42"}})
-		if diff := cmp.Diff(queue.Receipt{VideoID: "vid_7c1", State: queue.StateAccepted}, rs[0].Receipt); diff != "" {
-			t.Error(diff)
-		}
-		s.untilState("vid_7c1", queue.StateRendering)
-		s.untilState("vid_7c1", queue.StateArchived)
+func TestVideoGoesFromEnqueueToArchived(t *testing.T) { onAll(t, fromEnqueueToArchived) }
 
-		st := b.status("vid_7c1")
-		want := queue.Status{VideoID: "vid_7c1", Account: "default", State: queue.StateArchived, Title: "Hello", Deadline: &died,
-			Attempts: 1, SealedAt: &sealed, Bytes: 900, Metadata: map[string]string{"order": "42"}, Priority: queue.PriorityInteractive,
-			Assets: []queue.AssetStatus{{Asset: "video", State: queue.AssetStored, Bytes: 900, Total: &total}, {Asset: "gif", State: queue.AssetAbsent}}}
-		want.AcceptedAt, want.UpdatedAt = st.AcceptedAt, st.UpdatedAt
-		if diff := cmp.Diff(want, st); diff != "" {
-			b.t.Errorf("status of an archived video (-want +got):\n%s", diff)
+// fromEnqueueToArchived takes one video through all that a healthy one meets.
+func fromEnqueueToArchived(b *bench) {
+	died := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	sealed := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	total := int64(900)
+	var polls atomic.Int64
+	var mu sync.Mutex
+	var seen []queue.Work
+	s := b.serve(queue.ServerConfig{}, func(_ context.Context, w queue.Work, p queue.Progress) (queue.Outcome, error) {
+		mu.Lock()
+		seen = append(seen, w)
+		mu.Unlock()
+		switch {
+		case w.Step == queue.StepStatus && polls.Add(1) == 1:
+			return queue.Outcome{State: queue.StateRendering, After: time.Millisecond, Title: "Hello"}, nil
+		case w.Step == queue.StepStatus:
+			return queue.Outcome{State: queue.StateTransferring, Deadline: died, FirstCompleted: sealed}, nil
 		}
-		last := seen[len(seen)-1]
-		if last.Step != queue.StepTransfer || !last.Deadline.Equal(died) || !last.FirstCompleted.Equal(sealed) || last.Metadata["order"] != "42" || last.Epoch != 3 {
-			b.t.Errorf("the transfer was handed %+v", last)
-		}
-		b.assertNothingUnderWay()
-		counts, err := b.client.Counts(b.t.Context())
-		if err != nil || counts[queue.StateArchived] != 1 || counts[queue.StateRendering] != 0 || len(counts) != 8 {
-			b.t.Errorf("counts: %v, %v", counts, err)
-		}
+		p.Stored("video", 900, 900)
+		return queue.Outcome{State: queue.StateArchived, Bytes: 900, SealedAt: sealed,
+			Assets: []queue.AssetStatus{{Asset: "video", State: queue.AssetStored, Bytes: 900, Total: &total}, {Asset: "gif", State: queue.AssetAbsent}}}, nil
 	})
+	rs := b.enqueue(queue.Job{VideoID: "vid_7c1", Metadata: map[string]string{"order": "42"}})
+	if diff := cmp.Diff(queue.Receipt{VideoID: "vid_7c1", State: queue.StateAccepted}, rs[0].Receipt); diff != "" {
+		b.t.Error(diff)
+	}
+	s.untilState("vid_7c1", queue.StateRendering)
+	s.untilState("vid_7c1", queue.StateArchived)
+
+	st := b.status("vid_7c1")
+	want := queue.Status{VideoID: "vid_7c1", Account: "default", State: queue.StateArchived, Title: "Hello", Deadline: &died,
+		Attempts: 1, SealedAt: &sealed, Bytes: 900, Metadata: map[string]string{"order": "42"}, Priority: queue.PriorityInteractive,
+		Assets: []queue.AssetStatus{{Asset: "video", State: queue.AssetStored, Bytes: 900, Total: &total}, {Asset: "gif", State: queue.AssetAbsent}}}
+	want.AcceptedAt, want.UpdatedAt = st.AcceptedAt, st.UpdatedAt
+	if diff := cmp.Diff(want, st); diff != "" {
+		b.t.Errorf("status of an archived video (-want +got):\n%s", diff)
+	}
+	last := seen[len(seen)-1]
+	if last.Step != queue.StepTransfer || !last.Deadline.Equal(died) || !last.FirstCompleted.Equal(sealed) || last.Metadata["order"] != "42" || last.Epoch != 3 {
+		b.t.Errorf("the transfer was handed %+v", last)
+	}
+	b.assertNothingUnderWay()
+	counts, err := b.client.Counts(b.t.Context())
+	if err != nil || counts[queue.StateArchived] != 1 || counts[queue.StateRendering] != 0 || len(counts) != 8 {
+		b.t.Errorf("counts: %v, %v", counts, err)
+	}
 }
 
 func TestManyTinyVideosPassInSeconds(t *testing.T) {

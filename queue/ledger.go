@@ -21,6 +21,8 @@ const (
 	keyAccounts    = "{reelkeep}:accounts"  // set
 	keyServers     = "{reelkeep}:servers"   // hash: name → presence
 	keyFingerprint = "{reelkeep}:fingerprint"
+	keyCheck       = "{reelkeep}:check"  // what CheckRedis writes
+	keySynced      = "{reelkeep}:synced" // what synced writes
 )
 
 func keyReady(step Step, prio Priority, account string) string {
@@ -209,7 +211,7 @@ func (l *ledger) read(ctx context.Context, fields ...string) ([]*held, error) {
 	records := pipe.HMGet(ctx, keyIndex, fields...)
 	progs := pipe.HMGet(ctx, keyProgress, fields...)
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fmt.Errorf("read ledger: %w", err)
+		return nil, Explain(fmt.Errorf("read ledger: %w", err))
 	}
 	out := make([]*held, len(fields))
 	for i, field := range fields {
@@ -246,7 +248,7 @@ func (l *ledger) apply(ctx context.Context, account string, changes []change) ([
 	}
 	out, err := l.move.Run(ctx, l.rdb, moveKeys(account), argv...).Int64Slice()
 	if err != nil {
-		return nil, fmt.Errorf("write ledger: %w", err)
+		return nil, Explain(fmt.Errorf("write ledger: %w", err))
 	}
 	if len(out) != len(changes) {
 		return nil, fmt.Errorf("write ledger: asked for %d changes, heard of %d", len(changes), len(out))

@@ -73,7 +73,7 @@ func (c *Client) scan(ctx context.Context, key string, each func(field, raw stri
 	for {
 		kvs, next, err := c.ledger.rdb.HScan(ctx, key, cursor, "", scanCount).Result()
 		if err != nil {
-			fail(fmt.Errorf("list videos: %w", err))
+			fail(Explain(fmt.Errorf("list videos: %w", err)))
 			return false
 		}
 		for i := 0; i+1 < len(kvs); i += 2 {
@@ -92,7 +92,7 @@ func (c *Client) scan(ctx context.Context, key string, each func(field, raw stri
 func (c *Client) Counts(ctx context.Context) (map[State]int64, error) {
 	raw, err := c.ledger.rdb.HGetAll(ctx, keyCounts).Result()
 	if err != nil {
-		return nil, fmt.Errorf("count videos: %w", err)
+		return nil, Explain(fmt.Errorf("count videos: %w", err))
 	}
 	return parseCounts(raw), nil
 }
@@ -101,7 +101,7 @@ func (c *Client) Counts(ctx context.Context) (map[State]int64, error) {
 func (c *Client) CountsByAccount(ctx context.Context) (map[string]map[State]int64, error) {
 	raw, err := c.ledger.rdb.HGetAll(ctx, keyCounts).Result()
 	if err != nil {
-		return nil, fmt.Errorf("count videos: %w", err)
+		return nil, fmt.Errorf("count videos: %w", Explain(err))
 	}
 	byAccount := map[string]map[string]string{}
 	for field, n := range raw {
@@ -148,7 +148,7 @@ type Overview struct {
 func (c *Client) Overview(ctx context.Context) (Overview, error) {
 	accounts, err := c.ledger.rdb.SMembers(ctx, keyAccounts).Result()
 	if err != nil {
-		return Overview{}, fmt.Errorf("read overview: %w", err)
+		return Overview{}, Explain(fmt.Errorf("read overview: %w", err))
 	}
 	now := c.now()
 	pipe := c.ledger.rdb.Pipeline()
@@ -166,7 +166,7 @@ func (c *Client) Overview(ctx context.Context) (Overview, error) {
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return Overview{}, fmt.Errorf("read overview: %w", err)
+		return Overview{}, Explain(fmt.Errorf("read overview: %w", err))
 	}
 	o := Overview{States: parseCounts(counts.Val()), AtRisk: atRisk.Val(), Overdue: overdue.Val(),
 		Tasks: map[Step]map[string]int64{}}

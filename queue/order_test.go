@@ -13,39 +13,40 @@ import (
 
 type ctxT = context.Context
 
-func TestUrgentVideosGoFirst(t *testing.T) {
-	onAll(t, func(b *bench) {
-		now := time.Now()
-		at := func(id string, prio queue.Priority, account string, in time.Duration) queue.Job {
-			return queue.Job{VideoID: id, Priority: prio, Account: account, Deadline: now.Add(in)}
-		}
-		b.enqueue(
-			at("back", queue.PriorityBackfill, "", 50*time.Hour),
-			at("back-sooner", queue.PriorityBackfill, "", 30*time.Hour),
-			at("int-later", queue.PriorityInteractive, "", 90*time.Hour),
-			at("int", queue.PriorityInteractive, "", 60*time.Hour),
-			at("acme-1", queue.PriorityInteractive, "acme", 100*time.Hour),
-			at("acme-2", queue.PriorityInteractive, "acme", 110*time.Hour),
-			at("risk-back", queue.PriorityBackfill, "", 2*time.Hour),
-			at("risk-int", queue.PriorityInteractive, "", 3*time.Hour),
-			at("overdue", queue.PriorityBackfill, "", -time.Hour),
-		)
-		order := make(chan string, 100)
-		s := b.serve(queue.ServerConfig{StatusConcurrency: 1}, func(ctx ctxT, w queue.Work, p queue.Progress) (queue.Outcome, error) {
-			order <- w.VideoID
-			return queue.Outcome{State: queue.StateGone}, nil
-		})
-		s.untilSettled(9)
-		close(order)
-		var got []string
-		for id := range order {
-			got = append(got, id)
-		}
-		want := []string{"overdue", "risk-back", "risk-int", "acme-1", "int", "acme-2", "int-later", "back-sooner", "back"}
-		if diff := cmp.Diff(want, got); diff != "" {
-			b.t.Errorf("order (-want +got):\n%s", diff)
-		}
+func TestUrgentVideosGoFirst(t *testing.T) { onAll(t, urgentFirst) }
+
+// urgentFirst lets the dispatcher choose among nine videos.
+func urgentFirst(b *bench) {
+	now := time.Now()
+	at := func(id string, prio queue.Priority, account string, in time.Duration) queue.Job {
+		return queue.Job{VideoID: id, Priority: prio, Account: account, Deadline: now.Add(in)}
+	}
+	b.enqueue(
+		at("back", queue.PriorityBackfill, "", 50*time.Hour),
+		at("back-sooner", queue.PriorityBackfill, "", 30*time.Hour),
+		at("int-later", queue.PriorityInteractive, "", 90*time.Hour),
+		at("int", queue.PriorityInteractive, "", 60*time.Hour),
+		at("acme-1", queue.PriorityInteractive, "acme", 100*time.Hour),
+		at("acme-2", queue.PriorityInteractive, "acme", 110*time.Hour),
+		at("risk-back", queue.PriorityBackfill, "", 2*time.Hour),
+		at("risk-int", queue.PriorityInteractive, "", 3*time.Hour),
+		at("overdue", queue.PriorityBackfill, "", -time.Hour),
+	)
+	order := make(chan string, 100)
+	s := b.serve(queue.ServerConfig{StatusConcurrency: 1}, func(ctx ctxT, w queue.Work, p queue.Progress) (queue.Outcome, error) {
+		order <- w.VideoID
+		return queue.Outcome{State: queue.StateGone}, nil
 	})
+	s.untilSettled(9)
+	close(order)
+	var got []string
+	for id := range order {
+		got = append(got, id)
+	}
+	want := []string{"overdue", "risk-back", "risk-int", "acme-1", "int", "acme-2", "int-later", "back-sooner", "back"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		b.t.Errorf("order (-want +got):\n%s", diff)
+	}
 }
 
 func TestBacklogInAsynqStaysShort(t *testing.T) {

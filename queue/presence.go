@@ -48,24 +48,24 @@ func (s *Server) present(ctx context.Context) error {
 		}
 	}
 	if err := s.rdb.HSet(ctx, keyServers, s.owner, raw).Err(); err != nil {
-		return fmt.Errorf("announce server: %w", err)
+		return fmt.Errorf("announce server: %w", Explain(err))
 	}
 	if err := s.rdb.SAdd(ctx, "asynq:queues", string(StepStatus), string(StepTransfer)).Err(); err != nil {
-		return fmt.Errorf("announce queues: %w", err)
+		return fmt.Errorf("announce queues: %w", Explain(err))
 	}
 	return nil
 }
 
 func checkFingerprint(ctx context.Context, rdb redis.UniversalClient, ours string) error {
 	if err := rdb.SetNX(ctx, keyFingerprint, ours, 0).Err(); err != nil {
-		return fmt.Errorf("write fingerprint: %w", err)
+		return fmt.Errorf("write fingerprint: %w", Explain(err))
 	}
 	theirs, err := rdb.Get(ctx, keyFingerprint).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
 		return nil
 	case err != nil:
-		return fmt.Errorf("read fingerprint: %w", err)
+		return fmt.Errorf("read fingerprint: %w", Explain(err))
 	case theirs != ours:
 		return &FingerprintError{Ours: ours, Theirs: theirs}
 	}

@@ -85,8 +85,8 @@ func (s *Server) kick() {
 
 // Run works until ctx ends, then drains: handlers see ErrDraining, their videos are handed back, and Run returns when
 // all goroutines are gone except those of a handler that ignores its context. It returns nil then. Before
-// any work it returns an error if the fleet has another fingerprint; while Redis is out of reach it
-// keeps trying. A server runs once.
+// any work it returns an error if the fleet has another fingerprint or Redis refuses us (*RedisError); while
+// Redis is out of reach or full it keeps trying. A server runs once.
 func (s *Server) Run(ctx context.Context) error {
 	s.mu.Lock()
 	if s.started {
@@ -122,21 +122,22 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// arrive waits until Redis answers and the fingerprint is known to be ours.
+// arrive waits until Redis answers and the fingerprint is known to be ours. A Redis that refuses us is not waited for.
 func (s *Server) arrive(ctx context.Context) error {
 	wait := 100 * time.Millisecond
 	for {
-		err := s.present(ctx)
+		err := Explain(s.present(ctx))
 		var other *FingerprintError
+		var refused *RedisError
 		switch {
 		case err == nil:
 			return nil
-		case errors.As(err, &other):
+		case errors.As(err, &other), errors.As(err, &refused) && !refused.Passing:
 			return err
 		case ctx.Err() != nil:
 			return nil
 		}
-		s.log.Warn("redis is out of reach; still trying", "err", err)
+		s.log.Warn("redis can't be used yet; still trying", "err", err)
 		if !pause(ctx, wait) {
 			return nil
 		}

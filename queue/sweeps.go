@@ -89,7 +89,7 @@ func (s *Sweeps) Begin(ctx context.Context, account string, newest, full time.Du
 	kind, err := s.claim.Run(ctx, s.rdb, []string{keySweep(account)}, s.owner, s.now().UnixMilli(),
 		sweepLease.Milliseconds(), newest.Milliseconds(), full.Milliseconds()).Text()
 	if err != nil {
-		return SweepNone, fmt.Errorf("claim the sweep of account %s: %w", account, err)
+		return SweepNone, fmt.Errorf("claim the sweep of account %s: %w", account, Explain(err))
 	}
 	return SweepKind(kind), nil
 }
@@ -98,7 +98,7 @@ func (s *Sweeps) Begin(ctx context.Context, account string, newest, full time.Du
 func (s *Sweeps) Renew(ctx context.Context, account string) (bool, error) {
 	n, err := s.renew.Run(ctx, s.rdb, []string{keySweep(account)}, s.owner, s.now().Add(sweepLease).UnixMilli()).Int()
 	if err != nil {
-		return false, fmt.Errorf("renew the sweep of account %s: %w", account, err)
+		return false, fmt.Errorf("renew the sweep of account %s: %w", account, Explain(err))
 	}
 	return n == 1, nil
 }
@@ -121,7 +121,7 @@ func (s *Sweeps) End(ctx context.Context, account string, e Ended) error {
 		values = append(values, string(e.Kind), e.Started.UnixMilli(), "success", s.now().UnixMilli(), "horizon", millis(e.Horizon), "pause", 0)
 	}
 	if err := s.rdb.HSet(ctx, keySweep(account), values...).Err(); err != nil {
-		return fmt.Errorf("note the end of the sweep of account %s: %w", account, err)
+		return fmt.Errorf("note the end of the sweep of account %s: %w", account, Explain(err))
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (s *Sweeps) when(ctx context.Context, account, what string) (time.Time, err
 		return time.Time{}, nil
 	}
 	if err != nil {
-		return time.Time{}, fmt.Errorf("read the timetable of account %s: %w", account, err)
+		return time.Time{}, fmt.Errorf("read the timetable of account %s: %w", account, Explain(err))
 	}
 	ms, err := strconv.ParseInt(raw, 10, 64)
 	if err != nil {
@@ -165,7 +165,7 @@ func (s *Sweeps) when(ctx context.Context, account, what string) (time.Time, err
 func (s *Sweeps) Indexed(ctx context.Context) (bool, error) {
 	n, err := s.rdb.Exists(ctx, keyIndexed).Result()
 	if err != nil {
-		return false, fmt.Errorf("look for the index: %w", err)
+		return false, fmt.Errorf("look for the index: %w", Explain(err))
 	}
 	return n == 1, nil
 }
@@ -174,11 +174,11 @@ func (s *Sweeps) Indexed(ctx context.Context) (bool, error) {
 // Redis was emptied meanwhile, what was written first is lost again, and the index stays unmarked.
 func (s *Sweeps) BeginIndex(ctx context.Context) (done func(context.Context) error, err error) {
 	if err := s.rdb.Set(ctx, keyIndexing, s.owner, 0).Err(); err != nil {
-		return nil, fmt.Errorf("begin the index: %w", err)
+		return nil, fmt.Errorf("begin the index: %w", Explain(err))
 	}
 	return func(ctx context.Context) error {
 		if err := s.indexed.Run(ctx, s.rdb, []string{keyIndexing, keyIndexed}, s.owner, s.now().UnixMilli()).Err(); err != nil {
-			return fmt.Errorf("mark the index: %w", err)
+			return fmt.Errorf("mark the index: %w", Explain(err))
 		}
 		return nil
 	}, nil

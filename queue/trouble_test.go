@@ -120,27 +120,30 @@ func TestHandlerThatIgnoresTheDrainLosesItsVideo(t *testing.T) {
 }
 
 func TestKilledWorkerIsReplacedAndItsLateWordIsIgnored(t *testing.T) {
-	onAll(t, func(b *bench) {
-		dead, alive := newBlocks(), newBlocks()
-		killed := b.serve(queue.ServerConfig{}, dead.handle)
-		b.enqueue(queue.Job{VideoID: "k", Metadata: map[string]string{"a": "b"}})
-		receive(b.t, "the first transfer", dead.started)
-		killed.line.Cut() // to everybody else it has been killed
+	onAll(t, killedWorkerIsReplaced)
+}
 
-		s := b.serve(queue.ServerConfig{}, alive.handle)
-		receive(b.t, "the second transfer", alive.started)
-		if st := b.status("k"); st.Failures != 1 || st.Error == nil || st.Error.Code != "worker_died" {
-			b.t.Errorf("a death must count as a failure: %+v", st)
-		}
-		killed.line.Mend() // it was only cut off: it must find out and stop
-		if cause := receive(b.t, "the first transfer to be stopped", dead.ended); !errors.Is(cause, queue.ErrSuperseded) {
-			b.t.Errorf("the replaced run ended because of %v; want ErrSuperseded", cause)
-		}
-		close(alive.release)
-		if st := s.untilState("k", queue.StateArchived); st.Metadata["a"] != "b" {
-			b.t.Error("metadata was lost on the way")
-		}
-	})
+// killedWorkerIsReplaced lets the reconciler find a run whose worker was cut off.
+func killedWorkerIsReplaced(b *bench) {
+	dead, alive := newBlocks(), newBlocks()
+	killed := b.serve(queue.ServerConfig{}, dead.handle)
+	b.enqueue(queue.Job{VideoID: "k", Metadata: map[string]string{"a": "b"}})
+	receive(b.t, "the first transfer", dead.started)
+	killed.line.Cut() // to everybody else it has been killed
+
+	s := b.serve(queue.ServerConfig{}, alive.handle)
+	receive(b.t, "the second transfer", alive.started)
+	if st := b.status("k"); st.Failures != 1 || st.Error == nil || st.Error.Code != "worker_died" {
+		b.t.Errorf("a death must count as a failure: %+v", st)
+	}
+	killed.line.Mend() // it was only cut off: it must find out and stop
+	if cause := receive(b.t, "the first transfer to be stopped", dead.ended); !errors.Is(cause, queue.ErrSuperseded) {
+		b.t.Errorf("the replaced run ended because of %v; want ErrSuperseded", cause)
+	}
+	close(alive.release)
+	if st := s.untilState("k", queue.StateArchived); st.Metadata["a"] != "b" {
+		b.t.Error("metadata was lost on the way")
+	}
 }
 
 func TestVideoThatKillsItsWorkerIsGivenUpUnlessPartsWereStored(t *testing.T) {

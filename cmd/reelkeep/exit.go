@@ -66,6 +66,7 @@ func codeOf(ctx context.Context, err error) int {
 	var storeRefused *storage.RefusedError
 	var storeAway *storage.UnreachableError
 	var redisRefused *queue.RedisError
+	var redisAway *queue.AwayError
 	var otherFleet *queue.FingerprintError
 	switch {
 	case err == nil:
@@ -76,7 +77,7 @@ func codeOf(ctx context.Context, err error) int {
 		return coded.code
 	case errors.As(err, &otherFleet):
 		return exitUsage
-	case errors.As(err, &redisRefused), errors.As(err, &refused), errors.As(err, &away), errors.As(err, &storeRefused), errors.As(err, &storeAway), isHeyGenAway(err):
+	case errors.As(err, &redisRefused), errors.As(err, &redisAway), errors.As(err, &refused), errors.As(err, &away), errors.As(err, &storeRefused), errors.As(err, &storeAway), isHeyGenAway(err):
 		return exitDependency
 	}
 	return exitNotDone

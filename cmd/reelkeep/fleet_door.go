@@ -45,7 +45,6 @@ func patiently(ctx context.Context) (context.Context, context.CancelFunc) {
 // fleetError is what a command ends with that Redis kept from its work: exit code 5 and the name of the setting, or,
 // if somebody interrupted it, that.
 func fleetError(ctx context.Context, err error) error {
-	var known *queue.RedisError
 	switch {
 	case err == nil:
 		return nil
@@ -53,12 +52,10 @@ func fleetError(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	case ofVideo(err):
 		return err // Redis is fine
-	case errors.As(err, &known):
-		return withCode(exitDependency, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return withCode(exitDependency, fmt.Errorf("REELKEEP_REDIS: no answer within %s: %w", fleetPatience, err))
 	}
-	return withCode(exitDependency, fmt.Errorf("REELKEEP_REDIS: %w", err))
+	return withCode(exitDependency, queue.Explain(err))
 }
 
 // fleetAccountFlag picks an account by a name that the fleet knows; this machine may have no key for it.

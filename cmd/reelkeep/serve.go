@@ -17,6 +17,7 @@ import (
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker"
+	"github.com/reelkeep/reelkeep/worker/heygen"
 )
 
 // service is one process of a fleet.
@@ -65,6 +66,7 @@ func (s *service) run(ctx context.Context) (err error) {
 	}
 	p, err := newParts(ctx, s.cfg, makings{
 		observer: s.metrics, metrics: s.metrics, open: s.openShelf, wanted: s.crowd.wanted, waiting: s.crowd.waiting,
+		gate: func(account string) heygen.Gate { return client.Budget(account) },
 	}, s.log)
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 
 // Line is the wire between one client and its Redis. Give its Dial to the client's options.
 type Line struct {
+	To string // every address leads here; "": where it says
+
 	mu    sync.Mutex
 	cut   bool
 	conns map[net.Conn]struct{}
@@ -22,6 +24,9 @@ func (l *Line) Dial(ctx context.Context, network, addr string) (net.Conn, error)
 	defer l.mu.Unlock()
 	if l.cut {
 		return nil, errCut
+	}
+	if l.To != "" {
+		addr = l.To
 	}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, network, addr)

@@ -2,11 +2,17 @@ package queuetest
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -15,11 +21,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// Guard is how servers are locked. The zero value leaves them open, without TLS.
+type Guard struct {
+	TLS   bool
+	Names []string // in the certificate; 127.0.0.1 and localhost unless given
+	// User and Password are those of an ACL user. The default user is switched off then.
+	User, Password string
+	// Rules are what the user may do, as ACL SETUSER takes them; everything unless given.
+	Rules string
+}
+
+// The servers of a guarded group know each other, and the test commands them, by this user.
+const keeper = "keeper"
+
 // Server is a redis-server process that belongs to one test.
 type Server struct {
-	t    testing.TB
-	addr string
-	args []string
+	t     testing.TB
+	guard Guard
+	ca    *CA
+	dir   string
+	addr  string
+	args  func(port string) []string
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -30,27 +52,89 @@ type Server struct {
 // arguments, such as "--maxmemory-policy", "noeviction".
 func Redis(t testing.TB, extra ...string) *Server {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Fatal("redis-server is not in PATH; on Debian: apt-get install redis-server")
+	return newServer(t, Guard{}, nil, extra...)
+}
+
+// Guarded is Redis behind the guard.
+func Guarded(t testing.TB, g Guard, extra ...string) *Server {
+	t.Helper()
+	return newServer(t, g, caFor(t, g), extra...)
+}
+
+// TLS starts a redis-server that speaks only TLS, with a certificate of a CA made for this test; see Roots and CAFile.
+func TLS(t testing.TB, extra ...string) *Server {
+	t.Helper()
+	return Guarded(t, Guard{TLS: true}, extra...)
+}
+
+func newServer(t testing.TB, g Guard, ca *CA, extra ...string) *Server {
+	t.Helper()
+	s := &Server{t: t, guard: g, ca: ca, dir: t.TempDir()}
+	locks := s.locks()
+	s.args = func(port string) []string {
+		// appendfsync always: a killed Redis must have everything it acknowledged, or a test could not tell
+		// its loss from ours.
+		args := append([]string{"--bind", "127.0.0.1", "--dir", s.dir, "--save", "",
+			"--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no", "--loglevel", "warning",
+			"--maxmemory-policy", "noeviction", "--maxclients", "500"}, s.ports(port)...)
+		return append(append(args, locks...), extra...)
 	}
-	host, port := freePort(t)
-	s := &Server{t: t, addr: net.JoinHostPort(host, port)}
-	// appendfsync always: a killed Redis must have everything it acknowledged, or a test could not tell
-	// its loss from ours.
-	s.args = append([]string{"--bind", host, "--port", port, "--dir", t.TempDir(), "--save", "",
-		"--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no", "--loglevel", "warning",
-		"--maxmemory-policy", "noeviction", "--maxclients", "500"}, extra...)
-	t.Cleanup(s.Kill)
-	s.Start()
+	s.launch()
 	return s
+}
+
+// launch starts the process on a free port. Somebody else may take the port in the moment between.
+func (s *Server) launch() {
+	s.t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		s.t.Fatal("redis-server is not in PATH; on Debian: apt-get install redis-server")
+	}
+	s.t.Cleanup(s.Kill)
+	for range 5 {
+		s.addr = net.JoinHostPort("127.0.0.1", freePort(s.t))
+		if s.start() {
+			return
+		}
+	}
+	s.t.Fatal("redis-server ended at its start, on five ports")
+}
+
+func (s *Server) ports(port string) []string {
+	if s.guard.TLS {
+		return []string{"--port", "0", "--tls-port", port}
+	}
+	return []string{"--port", port}
+}
+
+// locks writes the files that the guard needs and returns the arguments that name them.
+func (s *Server) locks() []string {
+	var args []string
+	if s.guard.TLS {
+		cert, key := s.ca.issue(s.t, s.dir, s.guard.Names)
+		args = append(args, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", s.ca.File,
+			"--tls-auth-clients", "no", "--tls-replication", "yes", "--tls-cluster", "yes")
+	}
+	if s.guard.User != "" {
+		rules := s.guard.Rules
+		if rules == "" {
+			rules = "~* &* +@all"
+		}
+		file := filepath.Join(s.dir, "users.acl")
+		lines := fmt.Sprintf("user default off\nuser %s on >%s ~* &* +@all\nuser %s on #%x %s\n",
+			keeper, keeper, s.guard.User, sha256.Sum256([]byte(s.guard.Password)), rules)
+		if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
+			s.t.Fatalf("write the ACL file: %v", err)
+		}
+		args = append(args, "--aclfile", file, "--masteruser", keeper, "--masterauth", keeper)
+	}
+	return args
 }
 
 // Cluster starts a Redis Cluster of one node: it refuses keys of different slots in one script just as a large one.
 func Cluster(t testing.TB) *Server {
 	t.Helper()
 	s := Redis(t, "--cluster-enabled", "yes")
-	rdb := redis.NewClient(&redis.Options{Addr: s.addr})
-	defer rdb.Close()
+	rdb := s.Client()
 	ctx := t.Context()
 	if err := rdb.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
 		t.Fatalf("give the node all slots: %v", err)
@@ -65,33 +149,94 @@ func Cluster(t testing.TB) *Server {
 func (s *Server) Addr() string { return s.addr }
 
 // URL is the address as REELKEEP_REDIS takes it.
-func (s *Server) URL() string { return "redis://" + s.addr + "/0" }
+func (s *Server) URL() string { return s.guard.url("redis", []string{s.addr}, "/0") }
+
+// Roots holds the CA of a server that speaks TLS; nil without TLS.
+func (s *Server) Roots() *x509.CertPool { return s.ca.roots() }
+
+// CAFile is the same CA as a file in PEM.
+func (s *Server) CAFile() string { return s.ca.File }
+
+// Client is a connection with all rights, closed when the test ends.
+func (s *Server) Client() *redis.Client {
+	rdb := s.client()
+	s.t.Cleanup(func() { rdb.Close() })
+	return rdb
+}
+
+func (s *Server) client() *redis.Client { return redis.NewClient(s.options()) }
+
+func (s *Server) options() *redis.Options {
+	opt := &redis.Options{Addr: s.addr, MaxRetries: -1}
+	if s.guard.TLS {
+		opt.TLSConfig = s.ca.client(s.t, s.dir)
+	}
+	if s.guard.User != "" {
+		opt.Username, opt.Password = keeper, keeper
+	}
+	return opt
+}
+
+// url is REELKEEP_REDIS for servers behind this guard.
+func (g Guard) url(scheme string, addrs []string, rest string) string {
+	if g.TLS {
+		scheme = strings.Replace(scheme, "redis", "rediss", 1)
+	}
+	u := scheme + "://"
+	if g.User != "" {
+		u += url.UserPassword(g.User, g.Password).String() + "@"
+	}
+	return u + strings.Join(addrs, ",") + rest
+}
 
 // Start starts the process, on the same port and with the same data as before, and returns when it answers.
 func (s *Server) Start() {
 	s.t.Helper()
+	if !s.start() {
+		s.t.Fatal("redis-server ended at its start")
+	}
+}
+
+// start says whether the process lives long enough to answer.
+func (s *Server) start() bool {
+	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cmd != nil {
-		return
+		return true
 	}
-	cmd := exec.Command("redis-server", s.args...)
+	_, port, _ := net.SplitHostPort(s.addr)
+	cmd := exec.Command("redis-server", s.args(port)...)
 	cmd.Stderr = os.Stderr
 	// If the test process dies without cleaning up, Redis must not stay behind.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		s.t.Fatalf("start redis-server: %v", err)
 	}
-	s.cmd = cmd
-	s.dead = make(chan struct{})
-	go func(dead chan struct{}) {
+	dead := make(chan struct{})
+	go func() {
 		_ = cmd.Wait()
 		close(dead)
-	}(s.dead)
-	rdb := redis.NewClient(&redis.Options{Addr: s.addr, MaxRetries: -1})
+	}()
+	rdb := s.client()
 	defer rdb.Close()
 	ctx := context.WithoutCancel(s.t.Context())
-	s.await("redis-server to answer", func() bool { return rdb.Ping(ctx).Err() == nil })
+	ended := false
+	s.await("redis-server to answer", func() bool {
+		select {
+		case <-dead:
+			ended = true
+			return true
+		default:
+		}
+		err := rdb.Ping(ctx).Err()
+		return err == nil || redis.IsAuthError(err) // a password of the test's own: it answers
+	})
+	if ended {
+		return false
+	}
+	s.cmd, s.dead = cmd, dead
+	return true
 }
 
 // Stop ends the process as an operator would.
@@ -134,7 +279,7 @@ func Await(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-func freePort(t testing.TB) (host, port string) {
+func freePort(t testing.TB) string {
 	t.Helper()
 	for range 20 {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -144,9 +289,9 @@ func freePort(t testing.TB) (host, port string) {
 		p := l.Addr().(*net.TCPAddr).Port
 		l.Close()
 		if p < 55000 { // a cluster node listens 10000 above as well
-			return "127.0.0.1", strconv.Itoa(p)
+			return strconv.Itoa(p)
 		}
 	}
 	t.Fatal("no free port below 55000")
-	return "", ""
+	return ""
 }

@@ -1,0 +1,81 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// syncPatience is how long a Redis may take to bring what it has accepted to its disk. With appendfsync everysec
+	// that is a second and a little; it must stay below go-redis's time limit for a reply.
+	syncPatience = 2 * time.Second
+	// syncForget is how long a Redis without WAITAOF is not asked again: it may be upgraded one day.
+	syncForget = 10 * time.Minute
+	// syncFresh is how long a duplicate is taken for one whose first mention may not be on disk yet.
+	syncFresh = 10 * time.Second
+)
+
+// syncer asks Redis to bring accepted videos to its disk before their receipt is given (WAITAOF, Redis 7.2). A Redis
+// that can't, because it is older, keeps no append-only file or forbids the command, may lose the last second of
+// them in a crash.
+type syncer struct {
+	mu    sync.Mutex
+	never time.Time // WAITAOF is not there before this time
+}
+
+// synced returns when everything written so far, by whichever connection, is in the append-only file on the disk of
+// the node that holds the ledger. One round trip, whatever the number of videos.
+func (c *Client) synced(ctx context.Context) error {
+	if !c.syncer.worth(c.now()) {
+		return nil
+	}
+	node := redis.Cmdable(c.ledger.rdb)
+	if cluster, ok := c.ledger.rdb.(*redis.ClusterClient); ok {
+		// WAITAOF has no key, so that a cluster's client would send it anywhere.
+		master, err := cluster.MasterForKey(ctx, keySynced)
+		if err != nil {
+			return Explain(fmt.Errorf("find the node of the ledger: %w", err))
+		}
+		node = master
+	}
+	pipe := node.Pipeline()
+	// WAITAOF waits for what its own connection wrote, and the scripts may have gone through others. A write of our own
+	// comes after all of them in the file.
+	wrote := pipe.Set(ctx, keySynced, "1", 0)
+	wait := pipe.Do(ctx, "waitaof", 1, 0, syncPatience.Milliseconds())
+	_, err := pipe.Exec(ctx)
+	switch _, refused := errors.AsType[redis.Error](wait.Err()); {
+	case wrote.Err() == nil && refused:
+		c.syncer.forget(c.now())
+		return nil
+	case err != nil:
+		return Explain(fmt.Errorf("wait for Redis's disk: %w", err))
+	}
+	if local, err := wait.Int64Slice(); err != nil || len(local) == 0 || local[0] == 0 {
+		return &AwayError{Message: fmt.Sprintf("Redis (REELKEEP_REDIS) has not brought the videos to its disk within %s", syncPatience),
+			Advice: "look at Redis's disk (INFO persistence); handing the videos in again does no harm"}
+	}
+	return nil
+}
+
+func (s *syncer) worth(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !now.Before(s.never)
+}
+
+func (s *syncer) forget(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.never = now.Add(syncForget)
+}
+
+// fresh says whether a waiting video was accepted so lately that a receipt for it must wait for the disk too.
+func (h *held) fresh(now int64) bool {
+	return h.entry != nil && now-h.entry.Accepted < syncFresh.Milliseconds()
+}
