@@ -237,9 +237,18 @@ func (s *Server) note(e *entry, herr error) {
 		s.log.Error("video failed", "video_id", e.ID, "reason", e.Reason, "err", errText(e))
 	case e.State.Settled():
 		s.log.Info("video settled", "video_id", e.ID, "state", string(e.State), "bytes", e.Bytes)
+	case waits(herr):
+		// One outage would tell this of every video; whoever watches the dependency tells it once.
+		s.log.Debug("step put off", "video_id", e.ID, "step", string(e.Step), "err", errText(e))
 	case herr != nil && e.Error != nil:
 		s.log.Warn("step will be tried again", "video_id", e.ID, "step", string(e.Step), "attempt", e.Failures, "err", errText(e))
 	}
+}
+
+// waits says whether an error only puts the step off.
+func waits(err error) bool {
+	var wait retryAfter
+	return errors.As(err, &wait)
 }
 
 func errText(e *entry) string {
