@@ -70,19 +70,26 @@ func owners() map[string][]string {
 		"code.dny.dev/ssrf":                   {"worker/fetch"},
 		"github.com/Eyevinn/mp4ff":            {"worker/media", "worker/heygen/heygensim"},
 		"github.com/gabriel-vasile/mimetype":  {"worker/media"},
+		"golang.org/x/crypto/x509roots":       {"cmd/reelkeep"},
+		"k8s.io":                              nil,
+		"sigs.k8s.io":                         nil,
 	}
 }
 
 // testOwners adds to owners for tests alone.
 func testOwners() map[string][]string {
-	return map[string][]string{"github.com/alicebob/miniredis": {"queue"}}
+	return map[string][]string{
+		"github.com/alicebob/miniredis": {"queue"},
+		"k8s.io":                        {"cmd/reelkeep"}, // what the chart makes is decoded into its types
+		"sigs.k8s.io":                   {"cmd/reelkeep"},
+	}
 }
 
 // testOnly is what must never be compiled into the program. heygensim isn't here: the demo runs on it.
 func testOnly() []string {
 	return []string{
 		"testing", "net/http/httptest", "github.com/google/go-cmp", "go.uber.org/goleak", "pgregory.net/rapid",
-		"github.com/rogpeppe/go-internal", "github.com/Shopify/toxiproxy", "github.com/chromedp",
+		"github.com/rogpeppe/go-internal", "github.com/Shopify/toxiproxy", "github.com/chromedp", "k8s.io", "sigs.k8s.io",
 		module + "/storage/storagetest", module + "/queue/queuetest",
 	}
 }
