@@ -3,27 +3,27 @@ package queue
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
 )
 
-// maxRecord keeps the index small: a million settled videos are 400 MB at the very most.
-const maxRecord = 400
+// maxRecord keeps the index small: with its name and its place in the hash, a settled video takes 400 bytes of Redis's
+// memory at the very most, so that a million are 400 MB.
+const maxRecord = 300
 
 // record is one settled video in the index. What does not fit into maxRecord is dropped, least needed first: the
-// manifest has it all.
+// manifest has it all. See pack for what is written.
 type record struct {
 	State    State             `json:"s"`
 	Reason   string            `json:"r,omitempty"`
 	Epoch    int64             `json:"e"`
 	Accepted int64             `json:"a,omitempty"`
-	Settled  int64             `json:"u"`
+	Settled  int64             `json:"u,omitempty"`
 	Sealed   int64             `json:"z,omitempty"`
 	Deadline int64             `json:"d,omitempty"`
 	Title    string            `json:"t,omitempty"`
 	Bytes    int64             `json:"b,omitempty"`
 	Attempts int               `json:"n,omitempty"`
-	Files    string            `json:"f,omitempty"` // "video:31457280,gif:-": a number is stored, "-" is absent
+	Files    string            `json:"f,omitempty"` // see packFiles
+	Times    string            `json:"w,omitempty"` // see packTimes
 	Code     string            `json:"c,omitempty"`
 	Message  string            `json:"m,omitempty"`
 	Hint     string            `json:"h,omitempty"`
@@ -62,7 +62,7 @@ func (r record) encode() (string, error) {
 	for _, step := range shrink {
 		step()
 		var err error
-		if raw, err = encode(r); err != nil {
+		if raw, err = encode(r.pack()); err != nil {
 			return "", err
 		}
 		if len(raw) <= maxRecord {
@@ -75,6 +75,9 @@ func (r record) encode() (string, error) {
 func decodeRecord(field, raw string) (*record, error) {
 	r := new(record)
 	if err := json.Unmarshal([]byte(raw), r); err != nil {
+		return nil, fmt.Errorf("read index record of %s: %w", field, err)
+	}
+	if err := r.unpack(); err != nil {
 		return nil, fmt.Errorf("read index record of %s: %w", field, err)
 	}
 	return r, nil
@@ -95,40 +98,4 @@ func (r *record) status(field string) Status {
 		s.Error = &ErrorInfo{Code: r.Code, Message: r.Message, Hint: r.Hint}
 	}
 	return s
-}
-
-func packFiles(assets []AssetStatus) string {
-	var parts []string
-	for _, a := range assets {
-		switch a.State {
-		case AssetStored:
-			parts = append(parts, a.Asset+":"+strconv.FormatInt(a.Bytes, 10))
-		case AssetAbsent:
-			parts = append(parts, a.Asset+":-")
-		}
-	}
-	return strings.Join(parts, ",")
-}
-
-func unpackFiles(files string) []AssetStatus {
-	if files == "" {
-		return nil
-	}
-	var out []AssetStatus
-	for _, part := range strings.Split(files, ",") {
-		name, size, ok := strings.Cut(part, ":")
-		if !ok {
-			continue
-		}
-		if size == "-" {
-			out = append(out, AssetStatus{Asset: name, State: AssetAbsent})
-			continue
-		}
-		n, err := strconv.ParseInt(size, 10, 64)
-		if err != nil {
-			continue
-		}
-		out = append(out, AssetStatus{Asset: name, State: AssetStored, Bytes: n, Total: &n})
-	}
-	return out
 }
