@@ -39,6 +39,7 @@ type Config struct {
 	// LastAttempt: after so many failures, an optional asset that cannot be had is recorded as gone, so that a
 	// broken GIF does not cost the video. Default 9, the last before the queue gives up.
 	LastAttempt int
+	Streams     int // REELKEEP_STREAMS: most ranges of one asset read at once; default 32
 	Now         func() time.Time
 	Log         *slog.Logger
 }
@@ -88,6 +89,9 @@ func NewArchiver(cfg Config, deps Deps) (*Archiver, error) {
 	}
 	if cfg.LastAttempt <= 0 {
 		cfg.LastAttempt = 9
+	}
+	if cfg.Streams <= 0 {
+		cfg.Streams = 32
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

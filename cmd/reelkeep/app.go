@@ -180,7 +180,7 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 		return nil, withCode(exitUsage, err)
 	}
 	if p.sources, err = fetch.New(fetch.Config{
-		StallTimeout: cfg.StallTimeout, HostStreams: cfg.HostStreams, SourceHosts: cfg.SourceHosts,
+		StallTimeout: cfg.StallTimeout, HostStreams: cfg.HostStreams, Bandwidth: cfg.Bandwidth, SourceHosts: cfg.SourceHosts,
 		PrivateSources: cfg.PrivateSources, UserAgent: userAgent(), Log: log,
 	}); err != nil {
 		return nil, withCode(exitUsage, err)
@@ -189,7 +189,7 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 		return nil, errors.Join(err, p.Close())
 	}
 	p.archiver, err = worker.NewArchiver(
-		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Log: log},
+		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Streams: cfg.Streams, Log: log},
 		worker.Deps{
 			Catalogs: catalogs, Opener: p.sources, Store: p.shelf.Store, Buffers: p.buffers, Observer: m.observer,
 		})
