@@ -25,6 +25,10 @@ func (u *Upload) Complete(ctx context.Context) (Object, error) {
 		return *done, nil
 	}
 	if finished == nil {
+		// Should this worker die between here and the seal, the next one has the whole hash.
+		if err := u.SaveProgress(ctx); err != nil {
+			return Object{}, err
+		}
 		f, err := u.assemble(ctx)
 		if err != nil {
 			return Object{}, err
@@ -48,6 +52,8 @@ func (u *Upload) Complete(ctx context.Context) (Object, error) {
 
 // completion is the request, or why it can't be made yet.
 func (u *Upload) completion() (*s3.CompleteMultipartUploadInput, error) {
+	u.hashing.Lock()
+	defer u.hashing.Unlock()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	last := len(u.parts)
@@ -161,6 +167,8 @@ func (u *Upload) vanished(look error) error {
 
 // ours says whether an object was made by this very upload.
 func (u *Upload) ours(f found, caps Capabilities) bool {
+	u.hashing.Lock()
+	defer u.hashing.Unlock()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if f.upload != "" || caps.Metadata {

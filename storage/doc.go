@@ -17,7 +17,8 @@
 // # One asset
 //
 // [Store.Upload] opens an upload, new or begun by a worker that has died. [Upload.Next] says which part is missing,
-// [Upload.Put] stores it, [Upload.Complete] makes the object and proves it.
+// [Upload.Put] stores it, [Upload.Complete] makes the object and proves it. Who has many parts in hand at once gives each
+// to [Upload.Send], in any order, and to [Upload.Hash], in order.
 //
 //	Upload ──► no .upload record ───────────────► fresh
 //	       ──► record, store knows the upload ──► go on after the parts it holds
@@ -25,8 +26,8 @@
 //	       ──► record of another source or size ► abort that upload, start afresh
 //
 // An asset of one part is a single conditional PutObject and leaves no record. A longer one is a multipart upload.
-// After each part the record says how far the SHA-256 of the whole has come; Go can store and restore that state, so
-// the next worker hashes on where the last one stopped. If parts lie in the store that no recorded state covers, the
+// The record says how far the SHA-256 of the whole has come; Go can store and restore that state, so the next worker
+// hashes on where the last one stopped. If parts lie in the store that no recorded state covers, the
 // finished object is read back once, because parts of an unfinished upload cannot be read.
 //
 // # Several workers

@@ -116,7 +116,7 @@ func (s *Store) put(ctx context.Context, key string, data []byte, o putOptions) 
 	if o.ifMatch != "" {
 		in.IfMatch = &o.ifMatch
 	}
-	in.ChecksumCRC64NVME, in.ContentMD5 = s.protect(data)
+	in.ChecksumCRC64NVME, in.ContentMD5 = s.protect(data, func() uint64 { return crc64nvme.Checksum(data) })
 	out, err := s.client.PutObject(ctx, in, s.unsigned, func(so *s3.Options) { so.RetryMaxAttempts = o.attempts })
 	if err != nil {
 		return "", err
@@ -125,10 +125,10 @@ func (s *Store) put(ctx context.Context, key string, data []byte, o putOptions) 
 }
 
 // protect returns the checksum headers of a body; at most one is set.
-func (s *Store) protect(data []byte) (crc, md5 *string) {
+func (s *Store) protect(data []byte, sum func() uint64) (crc, md5 *string) {
 	switch s.mode() {
 	case ChecksumCRC64NVME:
-		return aws.String(encodeCRC(crc64nvme.Checksum(data))), nil
+		return aws.String(encodeCRC(sum())), nil
 	case ChecksumMD5:
 		return nil, aws.String(contentMD5(data))
 	}

@@ -15,6 +15,7 @@ func (u *Upload) prove(ctx context.Context, f found) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
+	u.hashing.Lock()
 	u.mu.Lock()
 	total, covered := u.plan.total, u.hashed > 0 && !u.doubtful
 	if u.finished == nil {
@@ -25,6 +26,7 @@ func (u *Upload) prove(ctx context.Context, f found) (Object, error) {
 	sha, crc := u.hash.sha256(), encodeCRC(u.hash.crc)
 	byETag := caps.ETagIsMD5 && strings.Trim(f.ETag, `"`) == u.multipartETag()
 	u.mu.Unlock()
+	u.hashing.Unlock()
 
 	if total >= 0 && f.Size != total {
 		return Object{}, &DamagedError{Key: u.key, What: fmt.Sprintf("has %d bytes, want %d", f.Size, total)}
@@ -33,7 +35,7 @@ func (u *Upload) prove(ctx context.Context, f found) (Object, error) {
 		return Object{}, &DamagedError{Key: u.key, What: "has another CRC64NVME than what was sent"}
 	}
 	if !covered || caps.Checksum == ChecksumReadback || (!f.checksum && !byETag) {
-		back, err := u.readBack(ctx, f)
+		back, err := u.readBack(ctx, f, f.checksum && caps.Checksum != ChecksumReadback)
 		if err != nil {
 			return Object{}, err
 		}
@@ -52,27 +54,29 @@ func (u *Upload) prove(ctx context.Context, f found) (Object, error) {
 }
 
 // readBack reads the finished object once, hashes it, and compares the parts whose checksum is known and the beginning
-// that the hash covers.
-func (u *Upload) readBack(ctx context.Context, f found) (*rolling, error) {
-	u.s.log.Info("reading an asset back to prove it", "video_id", u.k.VideoID, "asset", u.spec.Asset, "bytes", f.Size)
-	r, err := u.s.openKey(ctx, u.key, byteRange{left: -1, etag: f.ETag})
+// that the hash covers. With vouched, the store tells a checksum of the whole object that the caller compares: that
+// proves the beginning without reading it again.
+func (u *Upload) readBack(ctx context.Context, f found, vouched bool) (*rolling, error) {
+	sum, prefix, start, err := u.hashedSoFar(f.Size, vouched)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
 	u.mu.Lock()
-	p, prefix, start, known := u.plan, u.hashed, u.hash.sha256(), map[int]uint64{}
-	if u.doubtful {
-		prefix = 0
-	}
+	p, known := u.plan, map[int]uint64{}
 	for n, part := range u.parts {
 		if part.hasCRC {
 			known[n] = part.crc
 		}
 	}
 	u.mu.Unlock()
-	sum, buf := newRolling(), make([]byte, 256<<10)
-	for n := 1; sum.bytes < f.Size; n++ {
+	u.s.log.Info("reading an asset back to prove it", "video_id", u.k.VideoID, "asset", u.spec.Asset, "bytes", f.Size-sum.bytes)
+	r, err := u.s.openKey(ctx, u.key, byteRange{off: sum.bytes, left: -1, etag: f.ETag})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	buf := make([]byte, 256<<10)
+	for n := int(sum.bytes/p.partSize) + 1; sum.bytes < f.Size; n++ {
 		var part crcWriter
 		if _, err := io.CopyBuffer(io.MultiWriter(sum, &part), io.LimitReader(onlyReader{r}, p.partSize), buf); err != nil {
 			return nil, err
@@ -90,16 +94,39 @@ func (u *Upload) readBack(ctx context.Context, f found) (*rolling, error) {
 	return sum, nil
 }
 
+// hashedSoFar returns what a hash of the object begins with: what is hashed of it already if that is to be believed
+// (vouched), else nothing. prefix and start are for comparing: the hash of so many parts from the first on.
+func (u *Upload) hashedSoFar(size int64, vouched bool) (sum *rolling, prefix int, start string, err error) {
+	u.hashing.Lock()
+	defer u.hashing.Unlock()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.doubtful || u.hashed == 0 || u.hash.bytes != int64(u.hashed)*u.plan.partSize || u.hash.bytes >= size {
+		return newRolling(), 0, "", nil
+	}
+	if !vouched {
+		return newRolling(), u.hashed, u.hash.sha256(), nil
+	}
+	state, err := u.hash.state(u.hashed)
+	if err != nil {
+		return nil, 0, "", err
+	}
+	sum, err = state.restore()
+	return sum, 0, "", err
+}
+
 // remember writes the whole hash into the record: should this worker die before the video is sealed, the next one need
 // not read the object again.
 func (u *Upload) remember(ctx context.Context, whole *rolling) error {
+	u.hashing.Lock()
 	u.mu.Lock()
 	n := int(max(1, ceilDiv(whole.bytes, u.plan.partSize)))
 	state, err := whole.state(n)
 	if err == nil {
-		u.rec.Hash, u.hash, u.hashed, u.doubtful = state, whole, n, false
+		u.rec.Hash, u.hash, u.hashed, u.doubtful, u.news = state, whole, n, false, true
 	}
 	u.mu.Unlock()
+	u.hashing.Unlock()
 	if err != nil {
 		return err
 	}

@@ -18,10 +18,28 @@ import (
 // to stop at this moment should still say how far it came.
 const recordWait = 5 * time.Second
 
-// Put stores one part; data is all of it and is not kept. An asset of one part is a whole object after this, under the
-// condition that none was there. ErrUploadGone means that another worker has ended this upload; ErrSealed, that the
-// video was sealed meanwhile.
+// recordEvery is how often a running upload says in its record how far the hash of the whole has come. Each time is a
+// request of its own, so not after every part; and nothing that was fetched depends on it, since the store itself tells
+// which parts it holds. A killed worker costs its successor that the parts of about the last second are read back from
+// the store to be hashed, once, at the end.
+const recordEvery = time.Second
+
+// Put stores one part and hashes it, for callers that have one part after another. data is all of it and is not kept.
+// An asset of one part is a whole object after this, under the condition that none was there. ErrUploadGone means that
+// another worker has ended this upload; ErrSealed, that the video was sealed meanwhile.
 func (u *Upload) Put(ctx context.Context, part int, data []byte) error {
+	if err := u.Send(ctx, part, data); err != nil {
+		return err
+	}
+	if err := u.Hash(part, data); err != nil {
+		return err
+	}
+	return u.SaveProgress(ctx)
+}
+
+// Send is Put without the hash: for callers that have several parts in hand at once, in any order. They give each part
+// to Hash as well, at the same time if they like; data must stay as it is until both have returned.
+func (u *Upload) Send(ctx context.Context, part int, data []byte) error {
 	whole, skip, err := u.accept(part, int64(len(data)))
 	if err != nil || skip {
 		return err
@@ -33,9 +51,7 @@ func (u *Upload) Put(ctx context.Context, part int, data []byte) error {
 		return err
 	}
 	sum := crc64nvme.Checksum(data)
-	if err := u.advance(part, data, sum); err != nil {
-		return err
-	}
+	u.sameBytes(part, sum)
 	p, err := u.send(ctx, part, data, sum)
 	if err != nil {
 		return err
@@ -44,6 +60,45 @@ func (u *Upload) Put(ctx context.Context, part int, data []byte) error {
 		return u.saveRecord(ctx)
 	}
 	return nil
+}
+
+// Hash takes a part into the checksum of the whole. Parts count in their order only: one that is not the next is passed
+// over, as all parts are that follow one which an earlier worker has stored and did not hash. Then Complete reads the
+// object back once. It needs no part to be stored, and no part to be stored waits for it.
+func (u *Upload) Hash(part int, data []byte) error {
+	u.hashing.Lock()
+	defer u.hashing.Unlock()
+	u.mu.Lock()
+	next := part == u.hashed+1 && len(data) > 0 && u.object == nil && !u.plan.single()
+	u.mu.Unlock()
+	if !next {
+		return nil
+	}
+	u.sameBytes(part, crc64nvme.Checksum(data)) // twenty times as fast as SHA-256
+	if _, err := u.hash.Write(data); err != nil {
+		return fmt.Errorf("hash part %d of %s: %w", part, u.key, err)
+	}
+	state, err := u.hash.state(part)
+	if err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.hashed, u.states[part] = part, state
+	u.advance()
+	return nil
+}
+
+// SaveProgress writes into the record what it does not tell yet. Whoever stops before the asset is complete should call
+// it: the next worker then has nothing to read back.
+func (u *Upload) SaveProgress(ctx context.Context) error {
+	u.mu.Lock()
+	news := u.news
+	u.mu.Unlock()
+	if !news {
+		return nil
+	}
+	return u.saveRecord(ctx)
 }
 
 // accept checks the part against the plan. whole: the asset is this one part. skip: an empty part behind the end of an
@@ -103,7 +158,8 @@ func (u *Upload) start(ctx context.Context) error {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.rec, u.recETag, u.started = rec, etag, true
+	u.rec, u.recETag, u.started, u.saved = rec, etag, true, u.s.now()
+	u.advance()
 	return nil
 }
 
@@ -145,27 +201,15 @@ func (s *Store) createUpload(ctx context.Context, key, contentType string, rec u
 	return aws.ToString(out.UploadId), nil
 }
 
-// advance hashes the part if it is the next one. A part that was hashed before (its sending failed) must be the same
-// bytes again, or the hash proves nothing.
-func (u *Upload) advance(part int, data []byte, sum uint64) error {
+// sameBytes notes the checksum of a part that is hashed or sent. If it was hashed or sent before (its sending failed),
+// it must be the same bytes again, or the hash proves nothing.
+func (u *Upload) sameBytes(part int, sum uint64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if before, ok := u.crcs[part]; ok && before != sum && part <= u.hashed {
+	if before, ok := u.crcs[part]; ok && before != sum {
 		u.doubtful = true
 	}
 	u.crcs[part] = sum
-	if part != u.hashed+1 {
-		return nil
-	}
-	if _, err := u.hash.Write(data); err != nil {
-		return fmt.Errorf("hash part %d of %s: %w", part, u.key, err)
-	}
-	state, err := u.hash.state(part)
-	if err != nil {
-		return err
-	}
-	u.hashed, u.states[part] = part, state
-	return nil
 }
 
 // A store that has lost the upload may answer and hang up while the part is still being written, and then the answer is
@@ -182,7 +226,7 @@ func (u *Upload) send(ctx context.Context, part int, data []byte, sum uint64) (s
 	u.mu.Unlock()
 	op := fmt.Sprintf("store part %d of", part)
 	for round := 1; ; round++ {
-		p, err := u.sendOnce(ctx, id, part, data)
+		p, err := u.sendOnce(ctx, id, part, data, sum)
 		if err == nil {
 			p.crc, p.hasCRC = sum, true
 			return p, nil
@@ -204,12 +248,12 @@ func (u *Upload) send(ctx context.Context, part int, data []byte, sum uint64) (s
 	}
 }
 
-func (u *Upload) sendOnce(ctx context.Context, id string, part int, data []byte) (storedPart, error) {
+func (u *Upload) sendOnce(ctx context.Context, id string, part int, data []byte, sum uint64) (storedPart, error) {
 	in := &s3.UploadPartInput{
 		Bucket: &u.s.loc.bucket, Key: &u.key, UploadId: &id, PartNumber: aws.Int32(int32(part)), //nolint:gosec // at most 10,000
 		Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data))),
 	}
-	in.ChecksumCRC64NVME, in.ContentMD5 = u.s.protect(data)
+	in.ChecksumCRC64NVME, in.ContentMD5 = u.s.protect(data, func() uint64 { return sum })
 	out, err := u.s.client.UploadPart(ctx, in, u.s.unsigned, func(o *s3.Options) { o.RetryMaxAttempts = sendAttempts })
 	if err != nil {
 		return storedPart{}, err
@@ -217,19 +261,28 @@ func (u *Upload) sendOnce(ctx context.Context, id string, part int, data []byte)
 	return storedPart{size: int64(len(data)), etag: aws.ToString(out.ETag)}, nil
 }
 
-// arrived notes a stored part and says whether the record has something new to tell: a hash that covers more stored
-// parts, all from the first on.
+// arrived notes a stored part and says whether it is time to write the record.
 func (u *Upload) arrived(part int, p storedPart) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.parts[part] = p
-	news := false
+	u.advance()
+	now := u.s.now()
+	if !u.news || now.Sub(u.saved) < recordEvery {
+		return false
+	}
+	u.saved = now // before it is written, so that parts that arrive meanwhile do not write it, too
+	return true
+}
+
+// advance moves the record's hash on: it may cover stored parts only, all from the first on.
+func (u *Upload) advance() {
 	for n := u.rec.Hash.Parts + 1; ; n++ {
 		state, hashed := u.states[n]
 		if _, have := u.parts[n]; !have || !hashed || u.doubtful {
-			return news
+			return
 		}
-		u.rec.Hash, news = state, true
+		u.rec.Hash, u.news = state, true
 		delete(u.states, n)
 	}
 }
@@ -266,7 +319,8 @@ func (u *Upload) saveRecord(ctx context.Context) error {
 		}
 		u.mu.Lock()
 		u.recETag = etag
-		done := theirs.Hash.Parts >= u.rec.Hash.Parts
+		done := theirs.Hash.Parts >= rec.Hash.Parts
+		u.news = theirs.Hash.Parts < u.rec.Hash.Parts
 		u.mu.Unlock()
 		if done {
 			return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // UploadSpec says what is to be stored.
@@ -16,7 +17,7 @@ type UploadSpec struct {
 	Source      Validator
 }
 
-// An Upload is one asset on its way into the store. Put may be called by several goroutines at once.
+// An Upload is one asset on its way into the store. Put, Send and Hash may be called by several goroutines at once.
 //
 // While the total is not known, every part but the last must be full; a shorter one ends the asset. An asset that ends
 // exactly with a full part needs no sign of its end: call Complete.
@@ -26,17 +27,21 @@ type Upload struct {
 	spec UploadSpec
 	key  string
 
-	record sync.Mutex // held while the record in the store is written; taken before mu
+	record  sync.Mutex // held while the record in the store is written; taken before the others
+	hashing sync.Mutex // held while a part is hashed, and guards hash; taken before mu
+
+	hash *rolling
 
 	mu       sync.Mutex
 	plan     plan
 	rec      uploadRecord
 	recETag  string
-	started  bool // rec names a multipart upload of the store
+	news     bool      // rec tells more than the record in the store
+	saved    time.Time // when the record was written last
+	started  bool      // rec names a multipart upload of the store
 	resumed  bool
 	parts    map[int]storedPart
-	ended    int // total not known: number of the short part that ended it
-	hash     *rolling
+	ended    int               // total not known: number of the short part that ended it
 	hashed   int               // parts the hash covers
 	states   map[int]hashState // after each hashed part that the record does not cover yet
 	crcs     map[int]uint64    // of each part hashed or sent by this worker
@@ -219,10 +224,12 @@ func (u *Upload) adopt(rec uploadRecord, etag string, parts map[int]storedPart) 
 	if err != nil {
 		return err
 	}
+	u.hashing.Lock()
+	defer u.hashing.Unlock()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.rec, u.recETag, u.started, u.resumed = rec, etag, true, true
-	u.plan, u.hash, u.hashed = rec.plan(), hash, rec.Hash.Parts
+	u.rec, u.recETag, u.started, u.resumed, u.saved, u.news = rec, etag, true, true, u.s.now(), false
+	u.plan, u.hash, u.hashed, u.states = rec.plan(), hash, rec.Hash.Parts, map[int]hashState{}
 	u.parts, u.ended = map[int]storedPart{}, 0
 	for n, p := range parts {
 		want, ok := u.plan.part(n)

@@ -51,6 +51,7 @@ type Config struct {
 	// Waiting says how many videos of an account wait for HeyGen just now, for their render or for a late asset, whoever
 	// will ask about them. It is asked often and must be quick. nil: none, so that each is polled as if it were alone.
 	Waiting func(account string) int
+	Streams int // REELKEEP_STREAMS: most ranges of one asset read at once; default 32
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -102,6 +103,9 @@ func NewArchiver(cfg Config, deps Deps) (*Archiver, error) {
 	}
 	if cfg.LastAttempt <= 0 {
 		cfg.LastAttempt = 9
+	}
+	if cfg.Streams <= 0 {
+		cfg.Streams = 32
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -37,13 +37,13 @@ func (r *run) fetchAsset(ctx context.Context, asset heygen.Asset, link heygen.Li
 }
 
 func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link) (storage.Asset, error) {
-	t := &assetTransfer{run: r, asset: asset}
-	defer func() { t.give(&filledPart{buf: t.spare}) }()
+	t := newAssetTransfer(r, asset)
+	defer func() { t.drop(&part{buf: t.spare}) }()
 	var err error
-	if t.spare, err = r.deps.Buffers.Take(ctx, r.deps.Store.PartSize(-1)); err != nil {
+	if t.spare, err = t.memory.Take(ctx, r.deps.Store.PartSize(-1)); err != nil {
 		return storage.Asset{}, err
 	}
-	file, earlier, err := r.open(ctx, asset, link)
+	file, earlier, err := r.open(ctx, asset, link, t.refused)
 	if err != nil {
 		return storage.Asset{}, err
 	}
@@ -83,8 +83,8 @@ func (r *run) entry(asset heygen.Asset, file *fetch.File, obj storage.Object) st
 }
 
 // open opens the remote file: at its start, or where an earlier worker left off if it is still the same file.
-func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link) (*fetch.File, *storage.Leftover, error) {
-	opt := fetch.Options{Length: r.deps.Store.PartSize(-1), Log: r.cfg.Log.With("video_id", r.v.ID, "asset", asset)}
+func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link, refused func()) (*fetch.File, *storage.Leftover, error) {
+	opt := fetch.Options{Length: r.deps.Store.PartSize(-1), Refused: refused, Log: r.cfg.Log.With("video_id", r.v.ID, "asset", asset)}
 	earlier, resume := r.left[string(asset)]
 	resume = resume && r.resumable(asset, earlier)
 	if resume {
@@ -101,7 +101,7 @@ func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link) (*
 	file, err := r.deps.Opener.Open(ctx, fetch.Link{URL: link.URL, Expires: link.Expires}, refresh, opt)
 	if resume && errors.Is(err, fetch.ErrChanged) {
 		delete(r.left, string(asset))
-		return r.open(ctx, asset, link)
+		return r.open(ctx, asset, link, refused)
 	}
 	if err != nil || !resume {
 		return file, nil, err

@@ -3,24 +3,43 @@ package worker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
-
-	"golang.org/x/sync/semaphore"
 )
 
-// Buffers is the memory of all transfers of the process: a budget in bytes that part buffers are taken from.
+// Buffers is the memory of all transfers of the process: a budget in bytes that part buffers are taken from. Each
+// transfer takes them through a Share of its own.
 //
-// No transfer waits for a buffer while its reader holds another one, and a filled buffer is always on its way
-// into the store, so buffers always come back: one part's worth of budget is enough for any number of transfers.
-// Waiters are served in order.
+// Two rules make any budget from one part's worth on enough for any number of transfers:
+//
+//   - whoever holds no buffer comes before whoever holds one, in the order of asking; among those who hold some,
+//     whoever holds least comes first;
+//   - whoever holds a buffer can always do without another one: it is on its way into the store, or a read that waits
+//     for nothing but the source will set it on its way. So buffers always come back.
+//
+// A transfer that has many buffers loses them one after another, as its parts are stored, while others wait for their first.
 type Buffers struct {
 	budget int64
 	part   int64
-	sem    *semaphore.Weighted
 
-	mu   sync.Mutex
-	idle [][]byte // of part capacity; reused, so that the heap does not grow and shrink with every part
-	held int64
+	mu      sync.Mutex
+	idle    [][]byte // of part capacity; reused, so that the heap does not grow and shrink with every part
+	held    int64
+	weighed int64     // held, but a buffer larger than the budget counts as all of it
+	waiting []*waiter // in the order of asking
+}
+
+// waiter is one Take that is not served yet.
+type waiter struct {
+	share *Share
+	n     int64
+	got   chan []byte
+}
+
+// A Share is one transfer's part in the Buffers. It may be used by several goroutines.
+type Share struct {
+	pool *Buffers
+	held int64 // guarded by pool.mu
 }
 
 // NewBuffers returns a budget of that many bytes, tuned for parts of part bytes. It refuses a budget of less
@@ -29,44 +48,44 @@ func NewBuffers(budget, part int64) (*Buffers, error) {
 	if budget < part {
 		return nil, fmt.Errorf("REELKEEP_MEMORY: %d bytes hold no part of REELKEEP_PART_SIZE %d: raise the first or lower the second", budget, part)
 	}
-	return &Buffers{budget: budget, part: part, sem: semaphore.NewWeighted(budget)}, nil
+	return &Buffers{budget: budget, part: part}, nil
 }
+
+// Share returns a new share.
+func (b *Buffers) Share() *Share { return &Share{pool: b} }
 
 // Take waits for room and returns a buffer of n bytes. The caller gives it back with Give.
 // A part larger than the whole budget (a video so long that its parts had to grow) takes all of it.
-func (b *Buffers) Take(ctx context.Context, n int64) ([]byte, error) {
-	size := n
-	if n > b.part/2 && n <= b.part {
-		size = b.part // so that buffers can be reused for each other
-	}
-	if err := b.sem.Acquire(ctx, b.weight(size)); err != nil {
-		return nil, context.Cause(ctx)
+func (s *Share) Take(ctx context.Context, n int64) ([]byte, error) {
+	b := s.pool
+	w := &waiter{share: s, n: n, got: make(chan []byte, 1)}
+	b.mu.Lock()
+	b.waiting = append(b.waiting, w)
+	b.serve()
+	b.mu.Unlock()
+	select {
+	case buf := <-w.got:
+		return buf, nil
+	case <-ctx.Done():
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held += size
-	if last := len(b.idle) - 1; size == b.part && last >= 0 {
-		buf := b.idle[last]
-		b.idle = b.idle[:last]
-		return buf[:n], nil
+	if i := slices.Index(b.waiting, w); i >= 0 {
+		b.waiting = slices.Delete(b.waiting, i, i+1)
+	} else {
+		b.put(s, <-w.got) // it was served in this very moment
 	}
-	// Idle buffers are memory, too: they make room for what cannot reuse them.
-	for len(b.idle) > 0 && b.held+int64(len(b.idle))*b.part > b.budget {
-		b.idle = b.idle[:len(b.idle)-1]
-	}
-	return make([]byte, n, size), nil
+	b.serve() // it may have stood in the way of others
+	return nil, context.Cause(ctx)
 }
 
 // Give takes back a buffer of Take, which may have been shortened.
-func (b *Buffers) Give(buf []byte) {
-	size := int64(cap(buf))
+func (s *Share) Give(buf []byte) {
+	b := s.pool
 	b.mu.Lock()
-	b.held -= size
-	if size == b.part {
-		b.idle = append(b.idle, buf)
-	}
-	b.mu.Unlock()
-	b.sem.Release(b.weight(size))
+	defer b.mu.Unlock()
+	b.put(s, buf)
+	b.serve()
 }
 
 // Held returns how many bytes are taken.
@@ -74,6 +93,60 @@ func (b *Buffers) Held() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.held
+}
+
+// serve hands out what there is room for. The first in turn may need more than there is; then nobody passes it, or
+// it would wait for ever.
+func (b *Buffers) serve() {
+	for len(b.waiting) > 0 {
+		next := 0
+		for i, w := range b.waiting {
+			if w.share.held < b.waiting[next].share.held {
+				next = i
+			}
+		}
+		w := b.waiting[next]
+		if b.weighed+b.weight(b.size(w.n)) > b.budget {
+			return
+		}
+		b.waiting = slices.Delete(b.waiting, next, next+1)
+		w.got <- b.get(w.share, w.n)
+	}
+}
+
+func (b *Buffers) get(s *Share, n int64) []byte {
+	size := b.size(n)
+	s.held += size
+	b.held += size
+	b.weighed += b.weight(size)
+	if last := len(b.idle) - 1; size == b.part && last >= 0 {
+		buf := b.idle[last]
+		b.idle = b.idle[:last]
+		return buf[:n]
+	}
+	// Idle buffers are memory, too: they make room for what cannot reuse them.
+	for len(b.idle) > 0 && b.held+int64(len(b.idle))*b.part > b.budget {
+		b.idle = b.idle[:len(b.idle)-1]
+	}
+	return make([]byte, n, size)
+}
+
+func (b *Buffers) put(s *Share, buf []byte) {
+	size := int64(cap(buf))
+	s.held -= size
+	b.held -= size
+	b.weighed -= b.weight(size)
+	if size == b.part {
+		b.idle = append(b.idle, buf)
+	}
+}
+
+// size is the capacity of a buffer for n bytes: those of most parts can be reused for each other.
+func (b *Buffers) size(n int64) int64 {
+	if n > b.part/2 && n <= b.part {
+		return b.part
+	}
+	return n
 }
 
 func (b *Buffers) weight(n int64) int64 { return min(n, b.budget) }

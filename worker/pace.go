@@ -1,73 +1,110 @@
 package worker
 
-import (
-	"time"
+import "time"
 
-	"github.com/reelkeep/reelkeep/worker/heygen"
-)
-
-// Each video is polled by its age, as if it were alone; but how often HeyGen is asked in all has a bound, however many
-// videos of an account wait.
-//
-// On v3 one call tells the status of 100 videos. At one call in 2 s, a crowd of n has its turn every n/100 · 2 s: 10,000
-// are asked for every 200 s, which is 0.01 calls a video and turn. A v1 call tells of one video; at one call in
-// 0.4 s, 1,000 have their turn every 400 s.
-//
-// A bulk call is only worth it if it is full, so the videos of a crowd must become due together: their due times lie on a
-// common grid of the wall clock, of a power of two in seconds, so that coarse grids lie on fine ones and videos of
-// every age meet. It is at most half as wide as the delay, which therefore grows by less than half.
 const (
-	crowdFrom  = 10 // from that many on the grid is used
-	bulkSize   = 100
-	bulkEvery  = 2 * time.Second
-	plainEvery = 400 * time.Millisecond
+	paceStart = 4 // enough for a fast source; one that limits each connection gets more within a second
 
-	shortestPoll  = 2 * time.Second
-	longestPoll   = 5 * time.Minute
-	longestPollV1 = 30 * time.Minute
+	// paceSettle is how long new streams have to connect and to get going before they are judged, paceWindow how long
+	// they are watched then. One that seems not to pay gets a second look, twice as long: behind a long line a new
+	// connection needs some round trips until it is fast.
+	paceSettle = 150 * time.Millisecond
+	paceWindow = 200 * time.Millisecond
+
+	// paceGain is by how much the rate has to grow for twice the streams to be worth keeping.
+	paceGain = 1.1
+
+	// paceHold is how long it stays at what it found before it tries again; each time in vain doubles it.
+	paceHold    = 5 * time.Second
+	paceHoldMax = 2 * time.Minute
 )
 
-// waiting is how many videos of the account wait for HeyGen.
-func (a *Archiver) waiting(account string) int {
-	if a.cfg.Waiting == nil {
-		return 0
-	}
-	return a.cfg.Waiting(accountName(account))
+// A pace decides how many streams one asset is read by. It doubles their number while that makes the whole faster,
+// takes the last step back when it does not, and halves it when the source says that it is too much. It is a pure
+// function of what it is told.
+type pace struct {
+	limit, max int
+
+	base  level // the last number of streams that paid; rate 0: not measured yet
+	trial bool  // limit is being tried against base
+	again bool  // and looked at for the second time
+
+	from  time.Time // begin of the measurement; zero: there is none
+	moved int64     // at from
+	wait  time.Time // no measurement before
+	hold  time.Duration
 }
 
-// pollDelay spaces the status calls of one video by its age. Renders take minutes, so asking more often than every few
-// seconds finds nothing; a render that is stuck for hours is asked for every five minutes.
-func (a *Archiver) pollDelay(v Video, hv *heygen.Video) time.Duration {
-	n := a.waiting(v.Account)
-	alone := min(max(a.since(v.AcceptedAt)/10, shortestPoll), longestPoll)
-	return onGrid(a.cfg.Now(), max(alone, crowdDelay(n, hv.API)), n)
+// level is a number of streams and the bytes a second they brought.
+type level struct {
+	streams int
+	rate    float64
 }
 
-// crowdDelay is how far apart the polls of each of n videos are, so that those of all stay within bounds.
-func crowdDelay(n int, api string) time.Duration {
-	if api == heygen.VersionV1 {
-		return min(time.Duration(n)*plainEvery, longestPollV1)
+func newPace(most int) *pace { return &pace{limit: min(paceStart, most), max: most, hold: paceHold} }
+
+// tick is told again and again how many bytes have come so far, and whether all streams that are allowed are under way.
+// When they are not, something else sets the pace (the store, the memory, the end of the file), and nothing can
+// be learnt about more streams.
+func (p *pace) tick(now time.Time, moved int64, busy bool) {
+	switch {
+	case !busy:
+		p.from = time.Time{}
+		return
+	case p.limit == p.max && !p.trial, now.Before(p.wait):
+		return
+	case p.from.IsZero():
+		p.from, p.moved = now, moved
+		return
 	}
-	return min(time.Duration(n)*bulkEvery/bulkSize, longestPoll)
+	window := paceWindow
+	if p.again {
+		window *= 2
+	}
+	took := now.Sub(p.from)
+	if took < window {
+		return
+	}
+	rate := float64(moved-p.moved) / took.Seconds()
+	p.from = time.Time{}
+	p.judge(now, rate)
 }
 
-// lateDelay is crowdDelay for looks at late assets. It is twice as long, for each worker reads its own pages of the list,
-// and nobody waits for a GIF as for a video.
-func lateDelay(n int, api string) time.Duration { return 2 * crowdDelay(n, api) }
+func (p *pace) judge(now time.Time, rate float64) {
+	switch {
+	case !p.trial:
+		p.grow(now, rate)
+	case rate >= p.base.rate*paceGain:
+		p.hold = paceHold
+		p.grow(now, rate)
+	case !p.again:
+		p.again = true
+	default:
+		p.limit = p.base.streams
+		p.rest(now)
+	}
+}
 
-// onGrid lengthens the delay of one of n videos so that it ends together with those of others.
-func onGrid(now time.Time, delay time.Duration, n int) time.Duration {
-	if n < crowdFrom {
-		return delay
+// grow takes the present number of streams for good and tries twice as many.
+func (p *pace) grow(now time.Time, rate float64) {
+	p.base = level{p.limit, rate}
+	p.limit = min(2*p.limit, p.max)
+	p.trial, p.again, p.wait = p.limit > p.base.streams, false, now.Add(paceSettle)
+}
+
+// rest stays where it is for a while.
+func (p *pace) rest(now time.Time) {
+	p.trial, p.again, p.from = false, false, time.Time{}
+	p.wait = now.Add(p.hold)
+	p.hold = min(2*p.hold, paceHoldMax)
+}
+
+// refused is told that the source has turned a stream away as one too many. active is how many are under way: what
+// those above the limit are told says nothing about the limit, which has been lowered since they began.
+func (p *pace) refused(now time.Time, active int) {
+	if active > p.limit {
+		return
 	}
-	grid := time.Second
-	for grid*2 <= delay/2 {
-		grid *= 2
-	}
-	due := now.Add(delay)
-	// Truncate counts from the year 1, for everybody alike.
-	if on := due.Truncate(grid); !on.Equal(due) {
-		due = on.Add(grid)
-	}
-	return due.Sub(now)
+	p.limit = max(1, min(p.limit, active)/2)
+	p.rest(now)
 }

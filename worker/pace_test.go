@@ -1,110 +1,134 @@
-package worker_test
+package worker
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"time"
 
-	"github.com/reelkeep/reelkeep/storage"
-	"github.com/reelkeep/reelkeep/worker"
-	"github.com/reelkeep/reelkeep/worker/fetch"
-	"github.com/reelkeep/reelkeep/worker/heygen"
+	"pgregory.net/rapid"
 )
 
-// rendering is a HeyGen of one generation where every video renders for ever.
-type rendering string
+// line is a source and a way to it: what so many streams bring together, in MB a second.
+type line func(streams int) float64
 
-func (api rendering) Look(_ context.Context, id string) (*heygen.Video, error) {
-	return &heygen.Video{ID: id, Status: heygen.StatusWaiting, VendorStatus: "processing", API: string(api), Brief: true}, nil
+func perConnection(each float64) line { return func(n int) float64 { return each * float64(n) } }
+func capped(each, all float64) line {
+	return func(n int) float64 { return min(each*float64(n), all) }
 }
 
-func (api rendering) Video(ctx context.Context, id string) (*heygen.Video, error) {
-	return api.Look(ctx, id)
+// collapses is faster up to a number of streams and far slower beyond it.
+func collapses(each float64, at int) line {
+	return func(n int) float64 {
+		if n > at {
+			return each
+		}
+		return each * float64(n)
+	}
 }
 
-// poller checks videos that render, and says when each is to be checked again.
-func poller(t *testing.T, api string, now func() time.Time, waiting func(string) int) func(accepted time.Time) time.Duration {
-	t.Helper()
-	a, err := worker.NewArchiver(worker.Config{Now: now, Waiting: waiting}, worker.Deps{
-		Catalogs: map[string]worker.Catalog{"default": rendering(api)}, Opener: &fetch.Client{}, Store: &storage.Store{}, Buffers: &worker.Buffers{},
+// drive lets a pace run over a line for a while, and returns the number of streams at each moment.
+func drive(p *pace, of line, took time.Duration) []int {
+	var seen []int
+	now, moved := time.Unix(0, 0), 0.0
+	for end := now.Add(took); now.Before(end); now = now.Add(paceEvery) {
+		p.tick(now, int64(moved), true)
+		seen = append(seen, p.limit)
+		moved += of(p.limit) * 1e6 * paceEvery.Seconds()
+	}
+	return seen
+}
+
+func TestThePaceFindsTheNumberOfStreamsThatPays(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		of         line
+		most       int
+		least, end int // streams in the end
+	}{
+		"20 MiB a second a connection": {perConnection(20), 32, 32, 32},
+		"the line is full with four":   {capped(100, 300), 32, 4, 4},
+		"the line is full with ten":    {capped(30, 300), 32, 8, 16},
+		"more than eight collapse":     {collapses(50, 8), 32, 8, 8},
+		"one is all that is allowed":   {perConnection(20), 1, 1, 1},
+		"three":                        {perConnection(20), 3, 3, 3},
+		"24":                           {perConnection(20), 24, 24, 24},
+	} {
+		p := newPace(c.most)
+		seen := drive(p, c.of, 4*time.Second)
+		if end := seen[len(seen)-1]; end < c.least || end > c.end {
+			t.Errorf("%s: %d streams in the end, want %d to %d", name, end, c.least, c.end)
+		}
+	}
+}
+
+func TestThePaceIsUpWithinTwoSeconds(t *testing.T) {
+	t.Parallel()
+	seen := drive(newPace(32), perConnection(20), 2*time.Second)
+	if seen[len(seen)-1] != 32 {
+		t.Errorf("after two seconds: %d streams", seen[len(seen)-1])
+	}
+}
+
+// What is too much is tried again, but ever more seldom.
+func TestWhatDoesNotPayIsTriedSeldom(t *testing.T) {
+	t.Parallel()
+	const minute = int(time.Minute / paceEvery)
+	seen := drive(newPace(32), collapses(50, 8), 10*time.Minute)
+	over := 0
+	for _, n := range seen[minute:] {
+		if n > 8 {
+			over++
+		}
+	}
+	if share := float64(over) / float64(len(seen)-minute); share > 0.02 {
+		t.Errorf("for %.1f %% of the time there were too many streams", 100*share)
+	}
+}
+
+func TestARefusalHalvesTheStreamsOnce(t *testing.T) {
+	t.Parallel()
+	p := newPace(32)
+	drive(p, perConnection(20), 3*time.Second)
+	now := time.Unix(10, 0)
+	for range 20 { // all of them are turned away at once
+		p.refused(now, 32)
+	}
+	if p.limit != 16 {
+		t.Errorf("%d streams, want 16", p.limit)
+	}
+	p.refused(now, 16)
+	if p.limit != 8 {
+		t.Errorf("%d streams, want 8: sixteen were too many as well", p.limit)
+	}
+	for active := 8; active > 0; active /= 2 {
+		p.refused(now, active)
+	}
+	if p.limit != 1 {
+		t.Errorf("%d streams, want 1", p.limit)
+	}
+	p.tick(now.Add(time.Second), 1, true)
+	p.tick(now.Add(2*time.Second), 2, true)
+	if p.limit != 1 {
+		t.Error("it grew at once after a refusal")
+	}
+}
+
+func TestThePaceStaysWithinItsBounds(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		most := rapid.IntRange(1, 256).Draw(t, "most")
+		p := newPace(most)
+		now, moved := time.Unix(0, 0), int64(0)
+		for range rapid.IntRange(1, 300).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(10*time.Second)).Draw(t, "pause")))
+			moved += rapid.Int64Range(0, 1<<30).Draw(t, "moved")
+			if rapid.Float64().Draw(t, "refused") < 0.1 {
+				p.refused(now, rapid.IntRange(0, most).Draw(t, "active"))
+			} else {
+				p.tick(now, moved, rapid.Bool().Draw(t, "busy"))
+			}
+			if p.limit < 1 || p.limit > most {
+				t.Fatalf("%d streams of at most %d", p.limit, most)
+			}
+		}
 	})
-	must(t, err)
-	return func(accepted time.Time) time.Duration {
-		t.Helper()
-		_, err := a.Check(t.Context(), worker.Video{ID: id(1), AcceptedAt: accepted, Rendering: true})
-		var notReady *worker.NotReadyError
-		if !errors.As(err, &notReady) {
-			t.Fatalf("got %v, want that it renders", err)
-		}
-		return notReady.RetryAfter()
-	}
-}
-
-func TestPollsAreSpacedByAgeAndByTheCrowd(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 11, 23, 10, 0, 0, 123_000_000, time.UTC)
-	for _, api := range []string{"v3", "v1"} {
-		waiting := 0
-		poll := poller(t, api, func() time.Time { return now }, func(account string) int {
-			if account != "default" {
-				t.Errorf("asked for account %q", account)
-			}
-			return waiting
-		})
-		for _, tt := range []struct {
-			waiting    int
-			age        time.Duration
-			min3, min1 time.Duration // the least on v3 and on v1
-			exact      bool
-		}{
-			{0, 0, 2 * time.Second, 2 * time.Second, true},
-			{1, 0, 2 * time.Second, 2 * time.Second, true},
-			{1, 100 * time.Second, 10 * time.Second, 10 * time.Second, true},
-			{1, 10 * time.Hour, 5 * time.Minute, 5 * time.Minute, true},
-			{100, 0, 2 * time.Second, 40 * time.Second, false},
-			{100, 10 * time.Minute, time.Minute, time.Minute, false},
-			{1000, 0, 20 * time.Second, 400 * time.Second, false},
-			{10_000, 0, 200 * time.Second, 30 * time.Minute, false},
-			{10_000, 10 * time.Hour, 5 * time.Minute, 30 * time.Minute, false},
-			{1_000_000, 0, 5 * time.Minute, 30 * time.Minute, false},
-		} {
-			waiting = tt.waiting
-			least := map[string]time.Duration{"v3": tt.min3, "v1": tt.min1}[api]
-			got := poll(now.Add(-tt.age))
-			if got < least || got > least*3/2+time.Second || (tt.exact && got != least) {
-				t.Errorf("%s: %d waiting, age %s: polled after %s, want %s or a little more", api, tt.waiting, tt.age, got, least)
-			}
-			if due := now.Add(got); !tt.exact && due.Nanosecond() != 0 {
-				t.Errorf("%s: %d waiting, age %s: due at %s, not on the grid", api, tt.waiting, tt.age, due)
-			}
-		}
-	}
-}
-
-// A crowd that came at all moments of some minutes is soon polled in a few bursts, so that bulk calls are full, and
-// costs no more than a call in two seconds.
-func TestACrowdBecomesDueTogether(t *testing.T) {
-	t.Parallel()
-	const n, seconds = 2000, 3600
-	start := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-	now := start
-	poll := poller(t, "v3", func() time.Time { return now }, func(string) int { return n })
-	due := map[time.Time]int{} // how many are polled within one second
-	polls := 0
-	for i := range n {
-		accepted := start.Add(time.Duration(i) * 70 * time.Millisecond)
-		for now = accepted; now.Before(start.Add(seconds * time.Second)); polls++ {
-			now = now.Add(poll(accepted))
-			due[now.Truncate(time.Second)]++
-		}
-	}
-	calls := 0
-	for _, together := range due {
-		calls += (together + 99) / 100
-	}
-	t.Logf("%d videos in an hour: %d polls of each, in %d bursts, with %d bulk calls", n, polls/n, len(due), calls)
-	if calls > seconds/2 || calls > polls/100*6/5 {
-		t.Errorf("%d polls in %d bursts took %d bulk calls in an hour", polls, len(due), calls)
-	}
 }

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
-	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/reelkeep/reelkeep/storage"
@@ -22,7 +22,7 @@ const sniffBytes = 4 << 10
 // stopped: a drain ends at a part boundary if the store is not slower than this.
 const partGrace = 5 * time.Second
 
-// assetTransfer is one asset on its way from its source into the store, part by part and in order.
+// assetTransfer is one asset on its way from its source into the store, part by part.
 type assetTransfer struct {
 	*run
 	asset       heygen.Asset
@@ -34,41 +34,61 @@ type assetTransfer struct {
 	// spare was taken before the source was asked: whoever holds one of a host's few connections never waits for
 	// memory that others hold while they wait for a connection.
 	spare  []byte
-	body   io.ReadCloser // of a source without a length, which is read in one go
-	stored int64
+	memory *Share
+	body   io.ReadCloser        // of a source without a length, which is read in one go
+	moved  atomic.Int64         // bytes that have come from the source
+	gate   atomic.Pointer[gate] // once there are streams to speak of
+
+	telling sync.Mutex // held while progress is told
+	stored  int64      // guarded by telling
 }
 
-// filledPart is a part in memory. Whoever has it gives its buffer back.
-type filledPart struct {
+// part is one part on its way. Whoever has it gives its buffer back.
+type part struct {
 	storage.Part
 	buf  []byte
-	last bool
+	have int           // bytes of buf that are read already
+	body io.ReadCloser // the rest of it, if it has been begun
+	last bool          // of a source that does not tell its length
+
+	read  chan struct{} // closed when reading is over
+	whole bool          // it was read to its end; valid after read
+	users int           // who still needs buf: the sender and the hash
+}
+
+func newAssetTransfer(r *run, asset heygen.Asset) *assetTransfer {
+	return &assetTransfer{run: r, asset: asset, memory: r.deps.Buffers.Share()}
+}
+
+// refused: the source has turned a request away.
+func (t *assetTransfer) refused() {
+	if g := t.gate.Load(); g != nil {
+		g.refused()
+	}
 }
 
 // stream moves the asset and returns the finished, checked object.
 func (t *assetTransfer) stream(ctx context.Context) (storage.Object, error) {
 	defer t.closeBody()
-	var first *filledPart
+	var first *part
+	var err error
 	if t.name == "" {
-		part, err := t.firstPart(ctx)
-		if err != nil {
+		if first, err = t.firstPart(ctx); err != nil {
 			return storage.Object{}, err
 		}
-		first = &part
 	}
 	up, err := t.begin(ctx, first)
 	if err != nil {
-		t.give(first)
+		t.drop(first)
 		return storage.Object{}, err
 	}
 	inMemory := first != nil && first.last
 	if inMemory {
-		if err := t.verify(ctx, bytes.NewReader(first.buf), int64(len(first.buf))); err != nil {
-			t.give(first)
-			return storage.Object{}, err
-		}
+		err = t.only(ctx, up, first)
+	} else {
+		err = t.pump(ctx, up, first)
 	}
-	if err := t.pump(ctx, up, first); err != nil {
+	if err != nil {
 		return storage.Object{}, err
 	}
 	obj, err := up.Complete(ctx)
@@ -81,27 +101,39 @@ func (t *assetTransfer) stream(ctx context.Context) (storage.Object, error) {
 	return obj, err
 }
 
-// firstPart reads the first part and looks at what it is, before anything reaches the store.
-func (t *assetTransfer) firstPart(ctx context.Context) (filledPart, error) {
+// firstPart begins the first part and looks at what it is, before anything reaches the store. If it is the only one it
+// is read to its end, and also if only that end tells whether it is.
+func (t *assetTransfer) firstPart(ctx context.Context) (*part, error) {
 	n := t.deps.Store.PartSize(t.total)
-	if t.total >= 0 {
-		n = min(t.total, n)
+	only := t.total >= 0 && t.total <= n
+	if only {
+		n = t.total
 	}
-	part, err := t.fill(ctx, storage.Part{Number: 1, Size: n})
+	it, err := t.take(ctx, storage.Part{Number: 1, Size: n})
 	if err != nil {
-		return part, err
+		return nil, err
 	}
-	kind, err := sniff(t.asset, part.buf[:min(len(part.buf), sniffBytes)], t.file)
+	if only || t.total < 0 {
+		err = t.fill(ctx, it)
+	} else {
+		err = t.fillHead(ctx, it)
+	}
 	if err != nil {
-		t.give(&part)
-		return part, err
+		t.drop(it)
+		return nil, err
+	}
+	it.last = it.last || only
+	kind, err := sniff(t.asset, it.buf[:min(it.have, sniffBytes)], t.file)
+	if err != nil {
+		t.drop(it)
+		return nil, err
 	}
 	_, linkPath, _, _ := t.file.Source()
 	t.name, t.contentType = t.objectName(t.asset, kind, linkPath), kind.ContentType
-	return part, nil
+	return it, nil
 }
 
-func (t *assetTransfer) begin(ctx context.Context, first *filledPart) (*storage.Upload, error) {
+func (t *assetTransfer) begin(ctx context.Context, first *part) (*storage.Upload, error) {
 	pin, size := t.file.Pin(), t.total
 	if size < 0 && first != nil && first.last {
 		size = int64(len(first.buf))
@@ -117,150 +149,118 @@ func (t *assetTransfer) begin(ctx context.Context, first *filledPart) (*storage.
 	return up, nil
 }
 
-// pump reads one part ahead while another one is being stored. A broken source does not cost the part that is
-// on its way into the store.
-func (t *assetTransfer) pump(ctx context.Context, up *storage.Upload, first *filledPart) error {
-	readCtx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	parts, readErr := make(chan filledPart), make(chan error, 1)
-	go func() {
-		defer close(parts)
-		readErr <- t.readParts(readCtx, up, first, parts)
-	}()
-	var putErr error
-	for part := range parts {
-		if putErr == nil {
-			if putErr = t.put(ctx, up, part); putErr != nil {
-				stop(putErr)
-			}
-		}
-		t.give(&part)
-	}
-	return errors.Join(putErr, onlyIf(putErr == nil, <-readErr))
-}
-
-func onlyIf(cond bool, err error) error {
-	if cond {
+// only stores an asset of one part, which is checked before it is.
+func (t *assetTransfer) only(ctx context.Context, up *storage.Upload, it *part) error {
+	defer t.drop(it)
+	if err := t.verify(ctx, bytes.NewReader(it.buf), int64(len(it.buf))); err != nil {
 		return err
 	}
+	if err := t.send(ctx, up, it); err != nil {
+		return err
+	}
+	t.arrived(int64(len(it.buf)))
 	return nil
 }
 
-// readParts sends every missing part, in order.
-func (t *assetTransfer) readParts(ctx context.Context, up *storage.Upload, first *filledPart, parts chan<- filledPart) error {
-	defer func() { t.give(first) }() // another worker may have stored the first part meanwhile
-	for part := range missingParts(up) {
-		var filled filledPart
-		if first != nil && part.Number == first.Number {
-			filled, first = *first, nil
-		} else {
-			var err error
-			if filled, err = t.fill(ctx, part); err != nil {
-				return err
-			}
-		}
-		if len(filled.buf) == 0 { // a source of unknown length that ended exactly at a part's end
-			t.give(&filled)
-			return nil
-		}
-		select {
-		case parts <- filled:
-		case <-ctx.Done():
-			t.give(&filled)
-			return context.Cause(ctx)
-		}
-		if filled.last {
-			return nil
-		}
-	}
-	return nil
-}
-
-// missingParts yields what has to be fetched, in order. While the total is not known there is always a next part.
-func missingParts(up *storage.Upload) iter.Seq[storage.Part] {
-	if _, _, _, missing := up.Next(); !missing {
-		return func(func(storage.Part) bool) {} // a worker that died had completed it
-	}
-	if up.Parts() > 0 {
-		return slices.Values(up.Missing())
-	}
-	return func(yield func(storage.Part) bool) {
-		size := up.PartSize()
-		for n := 1; yield(storage.Part{Number: n, Offset: int64(n-1) * size, Size: size}); n++ {
-		}
-	}
-}
-
-// fill reads one part into a buffer.
-func (t *assetTransfer) fill(ctx context.Context, part storage.Part) (filledPart, error) {
-	buf, err := t.buffer(ctx, part.Size)
-	if err != nil {
-		return filledPart{}, err
-	}
-	filled := filledPart{Part: part, buf: buf}
-	if t.total < 0 {
-		err = t.fillUnknown(ctx, &filled)
-	} else {
-		err = t.fillRange(ctx, &filled)
-	}
-	if err != nil {
-		t.give(&filled)
-		return filledPart{}, err
-	}
-	return filled, nil
-}
-
-// buffer returns the spare buffer if it is still there and large enough, else one from the budget.
-func (t *assetTransfer) buffer(ctx context.Context, n int64) ([]byte, error) {
+// take returns a part with a buffer: the spare one if it is still there and large enough, else one from the budget.
+func (t *assetTransfer) take(ctx context.Context, p storage.Part) (*part, error) {
 	spare := t.spare
 	t.spare = nil
-	if int64(cap(spare)) >= n && spare != nil {
-		return spare[:n], nil
+	if int64(cap(spare)) >= p.Size && spare != nil {
+		return &part{Part: p, buf: spare[:p.Size]}, nil
 	}
 	if spare != nil {
-		t.deps.Buffers.Give(spare)
+		t.memory.Give(spare)
 	}
-	return t.deps.Buffers.Take(ctx, n)
+	buf, err := t.memory.Take(ctx, p.Size)
+	if err != nil {
+		return nil, err
+	}
+	return &part{Part: p, buf: buf}, nil
 }
 
-func (t *assetTransfer) fillRange(ctx context.Context, part *filledPart) error {
-	body, err := t.file.Range(ctx, part.Offset, part.Size)
-	if err != nil {
+// drop gives back what a part holds.
+func (t *assetTransfer) drop(it *part) {
+	if it == nil {
+		return
+	}
+	if it.body != nil {
+		it.body.Close()
+		it.body = nil
+	}
+	if it.buf != nil {
+		t.memory.Give(it.buf)
+		it.buf = nil
+	}
+}
+
+// fill reads a part to its end.
+func (t *assetTransfer) fill(ctx context.Context, it *part) error {
+	if t.total < 0 {
+		return t.fillUnknown(ctx, it)
+	}
+	if err := t.openRange(ctx, it); err != nil {
 		return err
 	}
-	defer body.Close()
-	if _, err := io.ReadFull(t.counted(body), part.buf); err != nil {
+	defer it.body.Close()
+	n, err := io.ReadFull(t.counted(it.body), it.buf[it.have:])
+	it.have += n
+	return err
+}
+
+// fillHead reads just enough of a part to see what it is.
+func (t *assetTransfer) fillHead(ctx context.Context, it *part) error {
+	if err := t.openRange(ctx, it); err != nil {
 		return err
 	}
-	part.last = part.Offset+part.Size == t.total
-	return nil
+	n, err := io.ReadFull(t.counted(it.body), it.buf[:min(len(it.buf), sniffBytes)])
+	it.have = n
+	return err
+}
+
+func (t *assetTransfer) openRange(ctx context.Context, it *part) (err error) {
+	if it.body == nil {
+		it.body, err = t.file.Range(ctx, it.Offset, it.Size)
+	}
+	return err
 }
 
 // fillUnknown reads on in the one body of a source that does not tell its length.
-func (t *assetTransfer) fillUnknown(ctx context.Context, part *filledPart) error {
+func (t *assetTransfer) fillUnknown(ctx context.Context, it *part) error {
+	if it.have > 0 {
+		return nil // it was read before the upload could begin
+	}
 	if t.body == nil {
-		body, err := t.file.Range(ctx, part.Offset, -1)
+		body, err := t.file.Range(ctx, it.Offset, -1)
 		if err != nil {
 			return err
 		}
 		t.body = body
 	}
-	n, err := io.ReadFull(t.counted(t.body), part.buf)
+	n, err := io.ReadFull(t.counted(t.body), it.buf)
+	it.have = n
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		part.buf, part.last, err = part.buf[:n], true, nil
+		it.buf, it.last, err = it.buf[:n], true, nil
 	}
 	return err
 }
 
-func (t *assetTransfer) put(ctx context.Context, up *storage.Upload, part filledPart) error {
+// send brings a part to the store. It may still end when ctx has.
+func (t *assetTransfer) send(ctx context.Context, up *storage.Upload, it *part) error {
 	ctx, cancel := withGrace(ctx, partGrace)
 	defer cancel()
-	if err := up.Put(ctx, part.Number, part.buf); err != nil {
-		return fmt.Errorf("store part %d of %s: %w", part.Number, t.name, err)
+	if err := up.Send(ctx, it.Number, it.buf); err != nil {
+		return fmt.Errorf("store part %d of %s: %w", it.Number, t.name, err)
 	}
-	t.stored += int64(len(part.buf))
-	t.progress(string(t.asset), t.stored, t.total)
 	return nil
+}
+
+// arrived tells of n more stored bytes, one part at a time.
+func (t *assetTransfer) arrived(n int64) {
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	t.stored += n
+	t.progress(string(t.asset), t.stored, t.total)
 }
 
 // withGrace returns a context that outlives ctx by grace.
@@ -273,13 +273,6 @@ func withGrace(ctx context.Context, grace time.Duration) (context.Context, conte
 	return out, func() { stop(); cancel(nil) }
 }
 
-func (t *assetTransfer) give(part *filledPart) {
-	if part != nil && part.buf != nil {
-		t.deps.Buffers.Give(part.buf)
-		part.buf = nil
-	}
-}
-
 func (t *assetTransfer) closeBody() {
 	if t.body != nil {
 		t.body.Close()
@@ -290,6 +283,7 @@ func (t *assetTransfer) counted(r io.Reader) io.Reader {
 	return readFunc(func(p []byte) (int, error) {
 		n, err := r.Read(p)
 		if n > 0 {
+			t.moved.Add(int64(n))
 			t.deps.Observer.Moved(t.v, string(t.asset), int64(n))
 		}
 		return n, err

@@ -195,7 +195,9 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 		return nil, errors.Join(err, p.Close())
 	}
 	p.archiver, err = worker.NewArchiver(
-		worker.Config{RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Waiting: m.waiting, Log: log},
+		worker.Config{
+			RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Waiting: m.waiting, Streams: cfg.Streams, Log: log,
+		},
 		worker.Deps{
 			Catalogs: catalogs, Opener: p.sources, Store: p.shelf.Store, Buffers: p.buffers, Observer: m.observer,
 		})
@@ -215,7 +217,7 @@ func newCatalog(client *heygen.Client, account string, m makings) *heygen.Desk {
 
 func newSources(cfg config.Config, m makings, log *slog.Logger) (*fetch.Client, error) {
 	fc := fetch.Config{
-		StallTimeout: cfg.StallTimeout, HostStreams: cfg.HostStreams, SourceHosts: cfg.SourceHosts,
+		StallTimeout: cfg.StallTimeout, HostStreams: cfg.HostStreams, Bandwidth: cfg.Bandwidth, SourceHosts: cfg.SourceHosts,
 		PrivateSources: cfg.PrivateSources, UserAgent: userAgent(), Log: log,
 	}
 	if m.metrics != nil {

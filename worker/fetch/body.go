@@ -53,7 +53,9 @@ type body struct {
 	watch    *watch
 	unbind   func() bool
 	host     string
-	leave    func() // gives the host's slot back
+	leave    func()      // gives the host's slot back
+	pay      func(n int) // waits until n bytes are within the bandwidth; nil: no limit
+	piece    int         // the most to be read at once then
 }
 
 // Read returns a *fault when the answer breaks, and io.EOF only where it is complete.
@@ -81,9 +83,16 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 func (b *body) read(p []byte) (int, error) {
+	if b.pay != nil {
+		p = p[:min(len(p), b.piece)]
+	}
 	b.watch.start()
-	defer b.watch.stop()
-	return b.src.Read(p)
+	n, err := b.src.Read(p)
+	b.watch.stop() // what follows is our own slowness
+	if b.pay != nil {
+		b.pay(n)
+	}
+	return n, err
 }
 
 // longer looks for a byte behind the end. Not getting an end at all is no harm: the announced bytes are there.

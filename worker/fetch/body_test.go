@@ -68,19 +68,19 @@ func TestAWaitForAStreamIsNotAStall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &streams{limit: 1, hosts: map[string]*slots{}}
-		leave, err := s.enter(t.Context(), "h")
+		leave, err := s.enter(t.Context(), "h", newTurn())
 		if err != nil || !s.full("h") || s.full("other") {
 			t.Fatal(err, s.full("h"))
 		}
 		time.AfterFunc(time.Hour, leave)
-		second, err := s.enter(t.Context(), "h")
+		second, err := s.enter(t.Context(), "h", newTurn())
 		if err != nil {
 			t.Fatal(err)
 		}
 		stop := errors.New("stop")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Minute, func() { cancel(stop) })
-		if _, err := s.enter(ctx, "h"); !errors.Is(err, stop) {
+		if _, err := s.enter(ctx, "h", newTurn()); !errors.Is(err, stop) {
 			t.Errorf("got %v, want the cause", err)
 		}
 		leave() // twice is once

@@ -23,6 +23,7 @@ type Client struct {
 	secure  *http.Transport
 	plain   *http.Transport // http: reaches private sources only
 	streams *streams
+	meter   *meter // nil: no limit
 }
 
 // New returns a Client, or an error that names every bad setting.
@@ -36,6 +37,7 @@ func New(cfg Config) (*Client, error) {
 		secure:  newTransport(cfg, newGuard(cfg.PrivateSources, true)),
 		plain:   newTransport(cfg, newGuard(cfg.PrivateSources, false)),
 		streams: &streams{limit: cfg.HostStreams, hosts: map[string]*slots{}},
+		meter:   newMeter(cfg.Bandwidth),
 	}
 	for _, host := range cfg.SourceHosts {
 		c.hosts = append(c.hosts, hostSuffix(host))
@@ -75,6 +77,7 @@ type question struct {
 	link     Link
 	off, end int64  // end -1: to the end; both -1: the whole file, without a Range header
 	ifRange  string // a strong ETag, or ""
+	turn     *turn
 }
 
 // ask sends one request, follows redirects, and turns every other status into a *fault.
@@ -109,12 +112,15 @@ func (c *Client) ask(ctx context.Context, q question) (*answer, error) {
 
 // send does one hop. The stall watch covers it from the first packet on.
 func (c *Client) send(ctx context.Context, q question, to target) (*answer, error) {
-	leave, err := c.streams.enter(ctx, to.url.Host)
+	leave, err := c.streams.enter(ctx, to.url.Host, q.turn)
 	if err != nil {
 		return nil, err
 	}
 	own, w := newWatch(ctx, c.cfg.StallTimeout)
 	b := &body{watch: w, host: to.url.Host, leave: leave, src: http.NoBody}
+	if c.meter != nil {
+		b.piece, b.pay = c.meter.piece, func(n int) { c.meter.pay(own, q.turn, n) }
+	}
 	b.bind(ctx)
 	transport := c.secure
 	if to.url.Scheme == "http" {

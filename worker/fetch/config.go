@@ -17,6 +17,8 @@ type Config struct {
 	StallTimeout time.Duration
 	// HostStreams is how many requests may be under way to one host: 64.
 	HostStreams int
+	// Bandwidth is how many bytes a second all files together are read at; 0: no limit.
+	Bandwidth int64
 	// SourceHosts are the host suffixes that links and redirects may point to; empty: any public host.
 	SourceHosts []string
 	// PrivateSources are addresses that may be fetched although they are not public, on any port, also over http.
@@ -94,6 +96,9 @@ func (cfg Config) check() error {
 	}
 	if cfg.HostStreams < 0 {
 		bad("REELKEEP_HOST_STREAMS: want at least 1, got %d", cfg.HostStreams)
+	}
+	if cfg.Bandwidth < 0 {
+		bad("REELKEEP_BANDWIDTH: want a positive number of bytes a second, got %d", cfg.Bandwidth)
 	}
 	for _, host := range cfg.SourceHosts {
 		if name := hostSuffix(host); name == "" || strings.ContainsAny(name, "/?#@ *") {

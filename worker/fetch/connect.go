@@ -35,6 +35,9 @@ func (f *File) fresh(ctx context.Context) (Link, int, error) {
 // connect gets a body that can serve byte pos, and tries until an error is final.
 func (f *File) connect(ctx context.Context, e *effort, pos, end int64) (*body, error) {
 	for {
+		if err := f.quiet(ctx); err != nil {
+			return nil, err
+		}
 		link, gen, err := f.fresh(ctx)
 		if err != nil {
 			return nil, err
@@ -51,7 +54,7 @@ func (f *File) connect(ctx context.Context, e *effort, pos, end int64) (*body, e
 
 // request asks once. The body it returns is proven to be of the pinned file.
 func (f *File) request(ctx context.Context, link Link, pos, end int64) (*body, error) {
-	q := question{link: link, off: pos, end: end}
+	q := question{link: link, off: pos, end: end, turn: f.turn}
 	f.mu.Lock()
 	pin := f.pin
 	switch {

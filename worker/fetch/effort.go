@@ -13,6 +13,7 @@ type effort struct {
 	tries       int       // ended without one
 	denials     int       // in a row
 	deniedSince time.Time // of a link that was not expired
+	seen        int64     // of the file's bytes, when others moved last
 }
 
 // backoff is the pause before try n (from 1): doubling, capped, and spread so that many ranges that broke

@@ -1,8 +1,11 @@
 package fetch
 
 import (
+	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // File is one remote file, pinned. Its methods are safe for concurrent use.
@@ -10,6 +13,10 @@ type File struct {
 	client *Client
 	links  *links
 	log    *slog.Logger
+
+	turn    *turn
+	refused func()       // may be nil
+	moved   atomic.Int64 // bytes that all ranges together have brought
 
 	// Fixed by Open.
 	contentType string
@@ -21,6 +28,7 @@ type File struct {
 	kept      *body // an answer under way that the next Range can go on with
 	inUse     bool  // by the one reader of a file in order
 	closed    bool
+	silent    time.Time // the host asked for no request before
 }
 
 // Pin returns what the file is recognised by.
@@ -97,5 +105,29 @@ func (f *File) learnSize(size int64) {
 	defer f.mu.Unlock()
 	if f.pin.Size < 0 {
 		f.pin.Size = size
+	}
+}
+
+// quiet waits until the host takes requests again. One range was told to come back later; that holds for all.
+func (f *File) quiet(ctx context.Context) error {
+	f.mu.Lock()
+	left := time.Until(f.silent)
+	f.mu.Unlock()
+	return sleep(ctx, left)
+}
+
+// hush is the other half of quiet.
+func (f *File) hush(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if until := time.Now().Add(d); until.After(f.silent) {
+		f.silent = until
+	}
+}
+
+// tooMany tells whoever decides on the number of streams that the host has turned one away.
+func (f *File) tooMany() {
+	if f.refused != nil {
+		f.refused()
 	}
 }

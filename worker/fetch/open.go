@@ -14,6 +14,9 @@ type Options struct {
 	// The first range wanted; Length 0 means 1 MiB. Its answer is kept for the first Range call, so that a small
 	// file is one request. It holds one of the host's connections until that call, or Close.
 	Offset, Length int64
+	// Refused is called when the host turns a request away because it is one too many (429, 503 and the like). It MUST
+	// return at once; several goroutines may call it.
+	Refused func()
 	// Log replaces the Client's, with the keys that say whose file it is.
 	Log *slog.Logger
 }
@@ -31,9 +34,11 @@ func (c *Client) Open(ctx context.Context, link Link, refresh Refresh, opt Optio
 		log = c.cfg.Log
 	}
 	f := &File{
-		client: c,
-		log:    log,
-		links:  &links{refresh: refresh, now: c.cfg.Now, observe: c.cfg.Observe, link: link},
+		client:  c,
+		log:     log,
+		turn:    newTurn(),
+		refused: opt.Refused,
+		links:   &links{refresh: refresh, now: c.cfg.Now, observe: c.cfg.Observe, link: link},
 	}
 	if err := f.open(ctx, opt); err != nil {
 		return nil, fmt.Errorf("open %s: %w", f.links.shown(), err)
@@ -43,6 +48,7 @@ func (c *Client) Open(ctx context.Context, link Link, refresh Refresh, opt Optio
 
 func (f *File) open(ctx context.Context, opt Options) error {
 	q := firstQuestion(opt)
+	q.turn = f.turn
 	var e effort
 	for {
 		link, gen, err := f.fresh(ctx)
@@ -62,6 +68,7 @@ func (f *File) open(ctx context.Context, opt Options) error {
 			}
 		case instead != nil:
 			q = *instead
+			q.turn = f.turn
 		default:
 			return nil
 		}

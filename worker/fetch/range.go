@@ -95,7 +95,7 @@ func (r *reader) read(p []byte) (int, error) {
 		n, err := r.body.Read(into)
 		if n > 0 && wanted {
 			r.pos += int64(n)
-			r.effort = effort{moved: true}
+			r.effort = effort{moved: true, seen: r.file.moved.Add(int64(n))}
 			return n, nil
 		}
 		if err == nil {

@@ -18,6 +18,10 @@ func (f *File) recover(ctx context.Context, e *effort, u used, err error) error 
 	if ft.kind == denied {
 		return f.recoverDenied(ctx, e, u, ft)
 	}
+	if ft.kind == busy {
+		f.tooMany()
+		f.hush(min(ft.after, f.client.cfg.Retry.Longest))
+	}
 	if err := f.count(e, ft); err != nil {
 		return err
 	}
@@ -44,13 +48,28 @@ func (f *File) observe(ft *fault) {
 	}
 }
 
-// count ends an effort that has used up its tries.
+// count ends an effort that has used up its tries. While other ranges of the file bring something it goes on: the host
+// may allow fewer connections than we have, and then this one's turn comes when another one is through.
 func (f *File) count(e *effort, ft *fault) error {
-	e.tries++
-	if e.tries < f.client.cfg.Retry.Tries {
+	most := f.client.cfg.Retry.Tries
+	if f.others(e) {
+		e.tries = min(e.tries, max(most-2, 0))
+	}
+	if e.tries++; e.tries < most {
 		return nil
 	}
 	return &GiveUpError{Link: f.links.shown(), Tries: e.tries, Wait: ft.after, Cause: ft}
+}
+
+// others says whether anything of the file has come since it was last asked. A range that has brought something itself
+// has a new effort.
+func (f *File) others(e *effort) bool {
+	moved := f.moved.Load()
+	if moved == e.seen {
+		return false
+	}
+	e.seen = moved
+	return true
 }
 
 // recoverDenied gets a new link: the first time at once, for whatever the clock says, the link may be dead. If
@@ -67,7 +86,7 @@ func (f *File) recoverDenied(ctx context.Context, e *effort, u used, ft *fault) 
 		if err := f.count(e, ft); err != nil {
 			return err
 		}
-	case e.deniedSince.IsZero():
+	case e.deniedSince.IsZero(), f.others(e):
 		e.deniedSince = time.Now()
 	default:
 		left := cfg.FreshWait - time.Since(e.deniedSince)
@@ -77,6 +96,7 @@ func (f *File) recoverDenied(ctx context.Context, e *effort, u used, ft *fault) 
 		pause = min(pause, left)
 	}
 	if e.denials > 1 {
+		f.tooMany() // some hosts say 403 to one connection too many
 		f.log.Warn("link denied, will ask for a new one", "attempt", e.denials, "dur", pause, "err", ft)
 	}
 	if err := sleep(ctx, pause); err != nil {

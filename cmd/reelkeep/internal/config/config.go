@@ -29,6 +29,8 @@ type Config struct {
 	Checksum         string
 	Concurrency      int
 	PartSize, Memory int64 // bytes
+	Streams          int
+	Bandwidth        int64 // bytes a second; 0 = no limit
 	HostStreams      int
 	StallTimeout     time.Duration
 	SourceHosts      []string
@@ -79,6 +81,7 @@ func Load(lookup Lookup) (Config, error) {
 		Concurrency:    r.number("REELKEEP_CONCURRENCY", 1, 1024),
 		PartSize:       r.bytes("REELKEEP_PART_SIZE", 5<<20, 5<<30),
 		Memory:         r.bytes("REELKEEP_MEMORY", 1, 1<<50),
+		Streams:        r.number("REELKEEP_STREAMS", 1, 256),
 		HostStreams:    r.number("REELKEEP_HOST_STREAMS", 1, 1024),
 		StallTimeout:   r.duration("REELKEEP_STALL_TIMEOUT", time.Second, time.Hour),
 		SourceHosts:    r.list("REELKEEP_SOURCE_HOSTS"),
@@ -90,6 +93,9 @@ func Load(lookup Lookup) (Config, error) {
 		SweepFullEvery: r.duration("REELKEEP_SWEEP_FULL_EVERY", 0, 10*365*24*time.Hour),
 		LogFormat:      r.oneOf("REELKEEP_LOG_FORMAT", "text", "json"),
 		LogLevel:       r.level("REELKEEP_LOG_LEVEL"),
+	}
+	if r.values["REELKEEP_BANDWIDTH"] != "" {
+		c.Bandwidth = r.bytes("REELKEEP_BANDWIDTH", 64<<10, 1<<40)
 	}
 	if c.Memory > 0 && c.PartSize > 0 && c.Memory < c.PartSize {
 		r.fail("REELKEEP_MEMORY", "at least one part (REELKEEP_PART_SIZE is "+r.values["REELKEEP_PART_SIZE"]+")")

@@ -23,7 +23,7 @@ func TestTheDefaultsAreThoseOfTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.HeyGenURL != "https://api.heygen.com" || c.HeyGenVersion != "auto" || c.Concurrency != 8 || c.PartSize != 8<<20 ||
-		c.Memory != 128<<20 || c.HostStreams != 64 || c.StallTimeout != 30*time.Second || c.RenderWait != 72*time.Hour ||
+		c.Memory != 128<<20 || c.HostStreams != 64 || c.Streams != 32 || c.Bandwidth != 0 || c.StallTimeout != 30*time.Second || c.RenderWait != 72*time.Hour ||
 		c.LateAssetsWait != 10*time.Minute || c.LogLevel != slog.LevelInfo || c.Checksum != "auto" || c.Store != "" {
 		t.Errorf("got %+v", c)
 	}
@@ -34,6 +34,7 @@ func TestAllBadSettingsAreNamedAtOnce(t *testing.T) {
 	bad := map[string]string{
 		"HEYGEN_API_URL": "api.heygen.com", "HEYGEN_API_VERSION": "v2", "REELKEEP_STORE": "gs://bucket", "REELKEEP_S3_PUBLIC_URL": "https://x/path",
 		"REELKEEP_CHECKSUM": "sha1", "REELKEEP_CONCURRENCY": "0", "REELKEEP_PART_SIZE": "1MiB", "REELKEEP_MEMORY": "lots", "REELKEEP_HOST_STREAMS": "-1",
+		"REELKEEP_STREAMS": "257", "REELKEEP_BANDWIDTH": "1KiB",
 		"REELKEEP_STALL_TIMEOUT": "10ms", "REELKEEP_PRIVATE_SOURCES": "10.0.0.1", "REELKEEP_RENDER_WAIT": "soon", "REELKEEP_LATE_ASSETS_WAIT": "-1s",
 		"REELKEEP_LOG_FORMAT": "xml", "REELKEEP_LOG_LEVEL": "loud", "REELKEEP_OPS_LISTEN": "9464", "REELKEEP_SWEEP_EVERY": "hourly",
 		"REELKEEP_SWEEP_FULL_EVERY": "-1h", "REELKEEP_ACCOUNTS_FILE": "/does/not/exist.json",

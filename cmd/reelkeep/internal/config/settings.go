@@ -56,6 +56,8 @@ func Settings() []Setting {
 		{Env: "REELKEEP_CONCURRENCY", Group: Transfer, Default: "8", Usage: "videos at once, 1 to 1024"},
 		{Env: "REELKEEP_PART_SIZE", Group: Transfer, Default: "8MiB", Usage: "size of a part, 5MiB to 5GiB; it grows for files of more than 10,000 parts"},
 		{Env: "REELKEEP_MEMORY", Group: Transfer, Default: "128MiB", Usage: "ceiling on all part buffers of the process; at least one part"},
+		{Env: "REELKEEP_STREAMS", Group: Transfer, Default: "32", Usage: "most ranges of one file read at once, 1 to 256; how many are used adapts to what they bring"},
+		{Env: "REELKEEP_BANDWIDTH", Group: Transfer, Usage: "most bytes a second that all transfers read together, from 64KiB, such as 20MiB; empty = no limit"},
 		{Env: "REELKEEP_HOST_STREAMS", Group: Transfer, Default: "64", Usage: "connections to one source host, 1 to 1024"},
 		{Env: "REELKEEP_STALL_TIMEOUT", Group: Transfer, Default: "30s", Usage: "a read with no byte for this long is cut and resumed, 1s to 1h; there is no total time-out"},
 

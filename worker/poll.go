@@ -1,0 +1,73 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/reelkeep/reelkeep/worker/heygen"
+)
+
+// Each video is polled by its age, as if it were alone; but how often HeyGen is asked in all has a bound, however many
+// videos of an account wait.
+//
+// On v3 one call tells the status of 100 videos. At one call in 2 s, a crowd of n has its turn every n/100 · 2 s: 10,000
+// are asked for every 200 s, which is 0.01 calls a video and turn. A v1 call tells of one video; at one call in
+// 0.4 s, 1,000 have their turn every 400 s.
+//
+// A bulk call is only worth it if it is full, so the videos of a crowd must become due together: their due times lie on a
+// common grid of the wall clock, of a power of two in seconds, so that coarse grids lie on fine ones and videos of
+// every age meet. It is at most half as wide as the delay, which therefore grows by less than half.
+const (
+	crowdFrom  = 10 // from that many on the grid is used
+	bulkSize   = 100
+	bulkEvery  = 2 * time.Second
+	plainEvery = 400 * time.Millisecond
+
+	shortestPoll  = 2 * time.Second
+	longestPoll   = 5 * time.Minute
+	longestPollV1 = 30 * time.Minute
+)
+
+// waiting is how many videos of the account wait for HeyGen.
+func (a *Archiver) waiting(account string) int {
+	if a.cfg.Waiting == nil {
+		return 0
+	}
+	return a.cfg.Waiting(accountName(account))
+}
+
+// pollDelay spaces the status calls of one video by its age. Renders take minutes, so asking more often than every few
+// seconds finds nothing; a render that is stuck for hours is asked for every five minutes.
+func (a *Archiver) pollDelay(v Video, hv *heygen.Video) time.Duration {
+	n := a.waiting(v.Account)
+	alone := min(max(a.since(v.AcceptedAt)/10, shortestPoll), longestPoll)
+	return onGrid(a.cfg.Now(), max(alone, crowdDelay(n, hv.API)), n)
+}
+
+// crowdDelay is how far apart the polls of each of n videos are, so that those of all stay within bounds.
+func crowdDelay(n int, api string) time.Duration {
+	if api == heygen.VersionV1 {
+		return min(time.Duration(n)*plainEvery, longestPollV1)
+	}
+	return min(time.Duration(n)*bulkEvery/bulkSize, longestPoll)
+}
+
+// lateDelay is crowdDelay for looks at late assets. It is twice as long, for each worker reads its own pages of the list,
+// and nobody waits for a GIF as for a video.
+func lateDelay(n int, api string) time.Duration { return 2 * crowdDelay(n, api) }
+
+// onGrid lengthens the delay of one of n videos so that it ends together with those of others.
+func onGrid(now time.Time, delay time.Duration, n int) time.Duration {
+	if n < crowdFrom {
+		return delay
+	}
+	grid := time.Second
+	for grid*2 <= delay/2 {
+		grid *= 2
+	}
+	due := now.Add(delay)
+	// Truncate counts from the year 1, for everybody alike.
+	if on := due.Truncate(grid); !on.Equal(due) {
+		due = on.Add(grid)
+	}
+	return due.Sub(now)
+}

@@ -1,0 +1,205 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker/fetch"
+)
+
+// A pump moves the parts of one asset into the store, several at once. Each part has a buffer and goes its own way:
+// it is read by a stream of its own and then sent. They begin in the order of the file, so the earliest part that is
+// missing has its buffer always; and they are hashed in that order, for which a part's buffer stays until all before it
+// have been read.
+//
+//	enter the gate ─▶ take a buffer ─▶ read ─┬─▶ send ────────────────┬─▶ give the buffer back
+//	                                         └─▶ hash, in file order ─┘
+type pump struct {
+	*assetTransfer
+	up   *storage.Upload
+	gate *gate
+
+	parts sync.WaitGroup
+	ended atomic.Bool // the last part of a source that does not tell its length has been read
+	stop  context.CancelCauseFunc
+
+	mu      sync.Mutex
+	readErr error
+	putErr  error
+}
+
+// paceEvery is how often the number of streams is thought over.
+const paceEvery = 50 * time.Millisecond
+
+// pump moves every missing part. first, if not nil, is the first one, which has been begun.
+func (t *assetTransfer) pump(ctx context.Context, up *storage.Upload, first *part) error {
+	most := t.cfg.Streams
+	if t.total < 0 || !t.file.Seekable() {
+		most = 1 // in order
+	}
+	p := &pump{assetTransfer: t, up: up, gate: newGate(most, time.Now)}
+	t.gate.Store(p.gate)
+	readCtx, stop := context.WithCancelCause(ctx)
+	p.stop = stop
+	defer stop(nil)
+	if most > 1 {
+		go p.keepPace(readCtx)
+	}
+	// Never full: the gate lets fewer parts in.
+	order := make(chan *part, 2*most+sendsBeside)
+	hashed := make(chan struct{})
+	go func() { defer close(hashed); p.hash(order) }()
+	p.beginAll(ctx, readCtx, first, order)
+	close(order)
+	p.parts.Wait()
+	<-hashed
+	err := p.err()
+	if err != nil {
+		// The parts that did arrive are kept; this spares whoever goes on to read them back. If it fails, it says so itself.
+		_ = up.SaveProgress(ctx)
+	}
+	return err
+}
+
+// beginAll sets all missing parts on their way, in order.
+func (p *pump) beginAll(ctx, readCtx context.Context, first *part, order chan<- *part) {
+	defer func() { p.drop(first) }() // another worker may have stored the first part meanwhile
+	for next := range missingParts(p.up) {
+		if err := p.gate.enter(readCtx); err != nil {
+			p.failRead(err)
+			return
+		}
+		if p.ended.Load() || p.err() != nil {
+			return
+		}
+		begun := first
+		if first != nil && first.Number == next.Number {
+			first = nil
+		} else {
+			var err error
+			if begun, err = p.take(readCtx, next); err != nil {
+				p.failRead(err)
+				return
+			}
+		}
+		begun.read, begun.users = make(chan struct{}), 2
+		order <- begun
+		p.parts.Go(func() { p.carry(ctx, readCtx, begun) })
+	}
+}
+
+// carry reads a part and sends it.
+func (p *pump) carry(ctx, readCtx context.Context, it *part) {
+	err := p.fill(readCtx, it)
+	it.whole = err == nil && len(it.buf) > 0 // a source of unknown length may end exactly at a part's end
+	if it.last || (err == nil && !it.whole) {
+		p.ended.Store(true)
+	}
+	close(it.read)
+	p.gate.read()
+	if err != nil {
+		p.failRead(err)
+	}
+	n := int64(len(it.buf))
+	if it.whole {
+		if err = p.send(ctx, p.up, it); err != nil {
+			p.failPut(err)
+		}
+	}
+	p.release(it)
+	if it.whole && err == nil {
+		p.arrived(n)
+	}
+}
+
+// hash takes the parts into the checksum of the whole, one after the other.
+func (p *pump) hash(order <-chan *part) {
+	for it := range order {
+		<-it.read
+		if it.whole {
+			if err := p.up.Hash(it.Number, it.buf); err != nil {
+				p.failPut(fmt.Errorf("hash %s: %w", p.name, err))
+			}
+		}
+		p.release(it)
+	}
+}
+
+// release gives the buffer back when it is both sent and hashed.
+func (p *pump) release(it *part) {
+	p.mu.Lock()
+	it.users--
+	free := it.users == 0
+	p.mu.Unlock()
+	if free {
+		p.drop(it)
+		p.gate.done()
+	}
+}
+
+// failRead ends the transfer because of the source. No further part begins, but those under way are still worth having,
+// unless they are of another file by now.
+func (p *pump) failRead(err error) {
+	p.mu.Lock()
+	if p.readErr == nil {
+		p.readErr = err
+	}
+	p.mu.Unlock()
+	if errors.Is(err, fetch.ErrChanged) {
+		p.stop(err)
+	}
+}
+
+// failPut ends the transfer because of the store: nothing more is read.
+func (p *pump) failPut(err error) {
+	p.mu.Lock()
+	if p.putErr == nil {
+		p.putErr = err
+	}
+	p.mu.Unlock()
+	p.stop(err)
+}
+
+func (p *pump) err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.putErr != nil {
+		return p.putErr // why reading ended, too
+	}
+	return p.readErr
+}
+
+func (p *pump) keepPace(ctx context.Context) {
+	tick := time.NewTicker(paceEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			p.gate.tick(p.moved.Load())
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// missingParts yields what has to be fetched, in order. While the total is not known there is always a next part.
+func missingParts(up *storage.Upload) iter.Seq[storage.Part] {
+	if _, _, _, missing := up.Next(); !missing {
+		return func(func(storage.Part) bool) {} // a worker that died had completed it
+	}
+	if up.Parts() > 0 {
+		return slices.Values(up.Missing())
+	}
+	return func(yield func(storage.Part) bool) {
+		size := up.PartSize()
+		for n := 1; yield(storage.Part{Number: n, Offset: int64(n-1) * size, Size: size}); n++ {
+		}
+	}
+}
