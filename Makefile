@@ -3,9 +3,10 @@
 export PATH := $(if $(REELKEEP_TEST_BIN),$(REELKEEP_TEST_BIN),$(HOME)/.cache/reelkeep-test/bin):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build image test lint fmt docs ci clean
+.PHONY: help demo build image chart alerts test lint fmt docs ci clean
 
 out := bin/reelkeep
+image := reelkeep:latest
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -18,9 +19,22 @@ build: ## build bin/reelkeep
 
 image: ## build the container image reelkeep:latest, with docker, podman or buildah
 	GOOS=linux $(MAKE) --no-print-directory build out=bin/image/reelkeep
-	.ci/image
+	.ci/image $(image)
 
-test: ## run all tests; installs redis-server and MinIO for them
+chart: ## lint the chart and render it with every ci/*-values.yaml; builds helm first
+	.ci/tools chart
+	@set -e; for values in charts/reelkeep/ci/*-values.yaml; do \
+		helm lint --strict --quiet charts/reelkeep --values $$values; \
+		helm template reelkeep charts/reelkeep --values $$values >/dev/null; \
+		echo "lints and renders with $$values"; \
+	done
+
+alerts: ## check the alert rules and run their tests; fetches promtool first
+	.ci/tools alerts
+	promtool check rules charts/reelkeep/rules/reelkeep.yaml
+	promtool test rules charts/reelkeep/rules/reelkeep_test.yaml
+
+test: ## run all tests; installs redis-server, MinIO and helm for them
 	.ci/tools test
 	go test -race -shuffle=on ./...
 
