@@ -157,7 +157,7 @@ func TestACrowdOfRendersCostsFewCalls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const n = 1500
+			const n = 800
 			h := newHall(t, heygensim.Options{V3: true}, 2)
 			ids := order(h.add(0, n, func(v *heygensim.Video) { v.Held = true }))
 			if got := h.look(ids); got != 0 {
@@ -184,7 +184,7 @@ func TestACrowdOfRendersCostsFewCalls(t *testing.T) {
 // on a page when it was read for others, too early or already served, is served when the page is read again.
 func TestACrowdThatCompletesBitByBitCostsFewCalls(t *testing.T) {
 	t.Parallel()
-	const n, rounds = 1500, 5
+	const n, rounds = 600, 5
 	clock := &movedClock{t: time.Now()}
 	h := newHall(t, heygensim.Options{V3: true, Now: clock.now}, 2)
 	ids := shuffled(h.add(0, n, func(v *heygensim.Video) { v.Held = true }))
@@ -274,13 +274,13 @@ func TestV1AnswersWithoutListsOrBulkCalls(t *testing.T) {
 func TestAListThatShiftsWhileItIsRead(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, heygensim.Options{V3: true}, 2)
-	ids := h.add(0, 3000, nil)
+	ids := h.add(0, 1500, nil)
 	var served atomic.Int64
 	h.wanted.Store(int64(len(ids)))
 	h.each(shuffled(ids), 8, func(d *heygen.Desk, id string) {
 		h.video(d, id)
 		if n := int(served.Add(1)); n%20 == 0 {
-			fresh := h.add(3000+n, 1, nil)
+			fresh := h.add(1500+n, 1, nil)
 			h.sim.Remove(id)
 			if n%40 == 0 {
 				h.video(d, fresh[0])
@@ -288,8 +288,8 @@ func TestAListThatShiftsWhileItIsRead(t *testing.T) {
 		}
 	})
 	c := h.calls()
-	t.Logf("%.3f calls a video: %+v", float64(c.API)/3075, c)
-	if c.API > 3075/5 {
+	t.Logf("%.3f calls a video: %+v", float64(c.API)/1537, c)
+	if c.API > 1537/5 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -414,7 +414,8 @@ func TestTenThousandLinksInAnyOrderTakeAHundredPages(t *testing.T) {
 	t.Parallel()
 	a := &archive{videos: 10_000, links: 2}
 	d, _ := newDesk(t, a.answer, a.videos)
-	for _, place := range rand.Perm(a.videos) {
+	// Every tenth is asked for: if not all had room, its page would be gone when its turn comes.
+	for _, place := range rand.Perm(a.videos)[:a.videos/10] {
 		id := archived(place)
 		if v, err := d.Video(t.Context(), id); err != nil || v.ID != id || len(v.Links) != 3 {
 			t.Fatalf("%s: %+v, %v", id, v, err)
@@ -427,13 +428,13 @@ func TestTenThousandLinksInAnyOrderTakeAHundredPages(t *testing.T) {
 
 // A large account of videos with all their assets is read through a desk; what it remembers must stay below 10 MB.
 func TestTheDeskStaysSmall(t *testing.T) {
-	a := &archive{videos: 26_000, links: 4}
+	a := &archive{videos: 22_000, links: 4}
 	d, c := newDesk(t, a.answer, 100_000)
 	if _, err := d.Video(t.Context(), archived(0)); err != nil {
 		t.Fatal(err)
 	}
 	before := heap()
-	for place := 100; place < a.videos; place += 50 {
+	for place := 100; place < a.videos; place += 100 {
 		if _, err := d.Video(t.Context(), archived(place)); err != nil {
 			t.Fatal(err)
 		}
@@ -441,7 +442,7 @@ func TestTheDeskStaysSmall(t *testing.T) {
 	c.vendor.forget()
 	pages := heap() - before
 	runtime.KeepAlive(d)
-	if lists, others := a.lists.Load(), a.others.Load(); lists < 250 || others > 10 {
+	if lists, others := a.lists.Load(), a.others.Load(); lists < 220 || others > 10 {
 		t.Errorf("%d pages and %d single calls: the account was not read", lists, others)
 	}
 
@@ -449,7 +450,7 @@ func TestTheDeskStaysSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, c = newDesk(t, a.answer, 0)
 		before = heap()
-		for place := range 1000 {
+		for place := range 400 {
 			if _, err := d.Look(t.Context(), archived(place)); err != nil {
 				t.Fatal(err)
 			}
