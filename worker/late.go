@@ -97,13 +97,18 @@ func (a *Archiver) LookAgain(m *storage.Manifest) time.Duration {
 	return onGrid(now, min(max(next, lateDelay(n, m.Source.API)), left+time.Second), n)
 }
 
-// oldNews says whether an answer is too old to tell what has turned up since a video was sealed without it.
+// oldNews says whether an answer is too old to tell what has turned up since a video was sealed without it. What counts for
+// the last look is that it was given when nothing more could turn up; for one before, that it is likely to be
+// younger than the look before that one.
 func (a *Archiver) oldNews(m *storage.Manifest, hv *heygen.Video) bool {
-	now, until := a.cfg.Now(), a.LateUntil(m)
-	return now.Sub(a.asOf(hv)) > lateNews || (now.After(until) && !a.asOf(hv).After(until))
+	now, until, asOf := a.cfg.Now(), a.LateUntil(m), a.asOf(hv)
+	if now.After(until) {
+		return !asOf.After(until)
+	}
+	return now.Sub(asOf) > max(lateNews, lateDelay(a.waiting(m.Account), m.Source.API)/2)
 }
 
-// lateNews is how old an answer about late assets may be.
+// lateNews is how old an answer about the late assets of a single video may be.
 const lateNews = time.Minute
 
 // late says whether an optional asset that is not offered yet may still turn up. What counts is when HeyGen did not offer

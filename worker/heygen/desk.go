@@ -39,6 +39,10 @@ const (
 
 	// crowd is the number of wanted videos from which on a page of the list may be worth its size.
 	crowd = 20
+
+	// rereadAfter is how old a page must be to be read again for a video that it could not serve, because the video was not
+	// completed then or was served already. That is one call as well, and serves others, too.
+	rereadAfter = 5 * time.Second
 )
 
 // NewDesk opens a desk. It contacts nobody and needs no closing.
@@ -89,6 +93,13 @@ func (d *Desk) give(id string) *Video {
 		d.outlay.paidBack()
 	}
 	return v
+}
+
+func (d *Desk) has(id string) bool {
+	now := d.api.cfg.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.binder.has(id, now)
 }
 
 // known is an answer that is at hand, left there for the transfer that follows.
@@ -150,8 +161,7 @@ func (d *Desk) plan(id string, reread bool) (page plan, worth bool) {
 		return plan{}, false
 	}
 	if p, ok := d.binder.where[id]; ok {
-		// What a fresh page cannot tell of the video, no page can.
-		return plan{token: p.sheet.token, known: true}, reread && !p.sheet.fresh(now)
+		return plan{token: p.sheet.token, known: true}, reread && (!p.sheet.fresh(now) || now.Sub(p.sheet.asOf) >= rereadAfter)
 	}
 	return d.search.plan(now)
 }
@@ -173,7 +183,7 @@ func (d *Desk) read(ctx context.Context, id string, reread bool) (known bool, er
 		return false, ended(ctx)
 	}
 	page, worth := d.plan(id, reread)
-	if !worth || d.known(id) != nil {
+	if !worth || d.has(id) {
 		return false, nil // somebody read it while we waited, or found that it can't be read
 	}
 	now := d.api.cfg.Now()

@@ -71,6 +71,13 @@ func (v *vendor) take() []string {
 	return out
 }
 
+// forget drops what was asked.
+func (v *vendor) forget() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.asked, v.heads = nil, nil
+}
+
 // generations answers each generation by a function of its own. nil: an HTML 404, as of a path that no longer exists.
 func generations(v3, v1 func(*http.Request) reply) func(*http.Request) reply {
 	return func(r *http.Request) reply {

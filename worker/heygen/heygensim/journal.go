@@ -69,10 +69,10 @@ func (c *Counts) add(r *Request) {
 		return
 	}
 	c.API++
-	switch {
-	case r.Path == "/v3/videos", r.Path == "/v1/video.list":
+	switch r.Path {
+	case "/v3/videos", "/v1/video.list":
 		c.List++
-	case r.Path == "/v3/videos/statuses":
+	case "/v3/videos/statuses":
 		c.Statuses++
 	default:
 		c.Detail++
