@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -106,6 +107,7 @@ func (s *Store) tune(o *s3.Options) {
 	}
 	s.plainHTTP = u.Scheme == "http"
 	host := u.Hostname()
+	s.loopback = isLoopback(host)
 	if o.Region == "" {
 		o.Region = "us-east-1"
 		if strings.HasSuffix(host, ".r2.cloudflarestorage.com") {
@@ -115,4 +117,10 @@ func (s *Store) tune(o *s3.Options) {
 	if host == "googleapis.com" || strings.HasSuffix(host, ".googleapis.com") {
 		o.APIOptions = append(o.APIOptions, keepEncodingUnsigned)
 	}
+}
+
+// isLoopback takes addresses only: whom a name leads to is not ours to say, not even for localhost in a container.
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
 }

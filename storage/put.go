@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -249,9 +248,11 @@ func (u *Upload) send(ctx context.Context, part int, data []byte, sum uint64) (s
 }
 
 func (u *Upload) sendOnce(ctx context.Context, id string, part int, data []byte, sum uint64) (storedPart, error) {
+	body := lend(data)
+	defer body.end()
 	in := &s3.UploadPartInput{
 		Bucket: &u.s.loc.bucket, Key: &u.key, UploadId: &id, PartNumber: aws.Int32(int32(part)), //nolint:gosec // at most 10,000
-		Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data))),
+		Body: body, ContentLength: aws.Int64(int64(len(data))),
 	}
 	in.ChecksumCRC64NVME, in.ContentMD5 = u.s.protect(data, func() uint64 { return sum })
 	out, err := u.s.client.UploadPart(ctx, in, u.s.unsigned, func(o *s3.Options) { o.RetryMaxAttempts = sendAttempts })

@@ -22,6 +22,7 @@ type Store struct {
 	now       func() time.Time
 	closeIdle func()
 	plainHTTP bool // no TLS: the payload must be part of the signature
+	loopback  bool // the store is on this machine
 
 	probing chan struct{}                // holds one token while a probe runs
 	caps    atomic.Pointer[Capabilities] // nil until a probe succeeded

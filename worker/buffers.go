@@ -25,6 +25,7 @@ type Buffers struct {
 	mu      sync.Mutex
 	idle    [][]byte // of part capacity; reused, so that the heap does not grow and shrink with every part
 	held    int64
+	closed  bool
 	weighed int64     // held, but a buffer larger than the budget counts as all of it
 	waiting []*waiter // in the order of asking
 }
@@ -95,6 +96,25 @@ func (b *Buffers) Held() int64 {
 	return b.held
 }
 
+// OnHeap returns how much of Go's heap the buffers may take.
+func (b *Buffers) OnHeap() int64 {
+	if buffersOnHeap {
+		return b.budget
+	}
+	return 0
+}
+
+// Close gives all memory back to the system: what is idle now, what is taken when it comes back.
+func (b *Buffers) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	for _, buf := range b.idle {
+		free(buf)
+	}
+	b.idle = nil
+}
+
 // serve hands out what there is room for. The first in turn may need more than there is; then nobody passes it, or
 // it would wait for ever.
 func (b *Buffers) serve() {
@@ -126,9 +146,10 @@ func (b *Buffers) get(s *Share, n int64) []byte {
 	}
 	// Idle buffers are memory, too: they make room for what cannot reuse them.
 	for len(b.idle) > 0 && b.held+int64(len(b.idle))*b.part > b.budget {
+		free(b.idle[len(b.idle)-1])
 		b.idle = b.idle[:len(b.idle)-1]
 	}
-	return make([]byte, n, size)
+	return allocate(size)[:n]
 }
 
 func (b *Buffers) put(s *Share, buf []byte) {
@@ -136,8 +157,10 @@ func (b *Buffers) put(s *Share, buf []byte) {
 	s.held -= size
 	b.held -= size
 	b.weighed -= b.weight(size)
-	if size == b.part {
+	if size == b.part && !b.closed {
 		b.idle = append(b.idle, buf)
+	} else {
+		free(buf)
 	}
 }
 

@@ -27,6 +27,7 @@ func TestOneBufferServesManyTransfers(t *testing.T) {
 	t.Parallel()
 	b, err := worker.NewBuffers(part, part)
 	must(t, err)
+	t.Cleanup(b.Close)
 	var wg sync.WaitGroup
 	for range 16 {
 		share := b.Share()
@@ -54,6 +55,7 @@ func TestAShortenedBufferGivesAllOfItsMemoryBack(t *testing.T) {
 	t.Parallel()
 	b, err := worker.NewBuffers(part, part)
 	must(t, err)
+	t.Cleanup(b.Close)
 	share := b.Share()
 	for _, n := range []int64{part, part - 1, part/2 + 1, part / 2, 100, 0, 3 * part} {
 		buf, err := share.Take(t.Context(), n)
@@ -72,6 +74,7 @@ func TestWaitingForABufferEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	b, err := worker.NewBuffers(part, part)
 	must(t, err)
+	t.Cleanup(b.Close)
 	share := b.Share()
 	buf, err := share.Take(t.Context(), part)
 	must(t, err)
@@ -108,6 +111,7 @@ func TestBuffersGoToWhoHasFewest(t *testing.T) {
 	t.Parallel()
 	b, err := worker.NewBuffers(3*part, part)
 	must(t, err)
+	t.Cleanup(b.Close)
 	giant, other, small := b.Share(), b.Share(), b.Share()
 	var hold [][]byte
 	for _, s := range []*worker.Share{giant, giant, other} {
@@ -144,6 +148,7 @@ func TestALargeBufferIsServedInItsTurn(t *testing.T) {
 	t.Parallel()
 	b, err := worker.NewBuffers(2*part, part)
 	must(t, err)
+	t.Cleanup(b.Close)
 	first, large, late := b.Share(), b.Share(), b.Share()
 	buf, err := first.Take(t.Context(), part)
 	must(t, err)

@@ -118,6 +118,7 @@ func (b *bundle) bench() *worker.Archiver {
 		if n := buffers.Held(); n != 0 {
 			b.t.Errorf("%d bytes of buffers were not given back", n)
 		}
+		buffers.Close()
 	})
 	return a
 }

@@ -175,7 +175,6 @@ type makings struct {
 func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logger) (*parts, error) {
 	p := &parts{heygen: map[string]*heygen.Client{}}
 	var err error
-	limitHeap(cfg.Memory)
 	catalogs := map[string]worker.Catalog{}
 	for _, account := range cfg.Accounts {
 		client, err := newHeyGen(cfg, account, m, log)
@@ -188,6 +187,7 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 	if p.buffers, err = worker.NewBuffers(cfg.Memory, cfg.PartSize); err != nil {
 		return nil, withCode(exitUsage, err)
 	}
+	limitHeap(p.buffers.OnHeap())
 	if p.sources, err = newSources(cfg, m, log); err != nil {
 		return nil, withCode(exitUsage, err)
 	}
@@ -229,8 +229,9 @@ func newSources(cfg config.Config, m makings, log *slog.Logger) (*fetch.Client, 
 // heapBeside is what the program needs beside part buffers, with room to spare.
 const heapBeside = 64 << 20
 
-// limitHeap makes the collector work harder rather than let garbage double what REELKEEP_MEMORY allows. A limit that
-// somebody has set by GOMEMLIMIT stands.
+// limitHeap makes the collector work harder rather than let garbage grow beside what REELKEEP_MEMORY allows. It is far
+// below any container that holds the buffers, so the container's own limit need not be asked for. A limit that somebody
+// has set by GOMEMLIMIT stands.
 func limitHeap(buffers int64) {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
 		debug.SetMemoryLimit(buffers + heapBeside)
@@ -263,6 +264,9 @@ func (p *parts) Close() error {
 	}
 	if p.sources != nil {
 		p.sources.Close()
+	}
+	if p.buffers != nil {
+		p.buffers.Close()
 	}
 	return err
 }
