@@ -68,7 +68,7 @@ func owners() map[string][]string {
 		"github.com/urfave/cli":               {"cmd/reelkeep"},
 		"github.com/vbauerster/mpb":           {"cmd/reelkeep"},
 		"code.dny.dev/ssrf":                   {"worker/fetch"},
-		"golang.org/x/time":                   {"worker/fetch"},
+		"golang.org/x/time":                   {"queue", "worker/fetch"},
 		"github.com/Eyevinn/mp4ff":            {"worker/media", "worker/heygen/heygensim"},
 		"github.com/gabriel-vasile/mimetype":  {"worker/media"},
 		"golang.org/x/crypto/x509roots":       {"cmd/reelkeep"},
