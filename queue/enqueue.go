@@ -21,7 +21,8 @@ func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
 
 // EnqueueMany hands jobs in; results come in the same order. An invalid job carries its error in its own result
 // and the others are accepted. If Redis fails on the way, the error is returned and jobs may have been
-// accepted: handing all of them in again is harmless.
+// accepted: handing all of them in again is harmless. Redis 7.2 and later with an append-only file is given time to
+// bring them to its disk: up to a second with appendfsync everysec, however many they are.
 func (c *Client) EnqueueMany(ctx context.Context, jobs []Job) ([]Result, error) {
 	results := make([]Result, len(jobs))
 	b := &batch{jobs: make([]Job, len(jobs)), results: results}
