@@ -106,6 +106,18 @@ func TestCheckRedisOnMiniredisAndOnNothing(t *testing.T) {
 	}
 }
 
+// TestNewConnectionIsNotRefusedAnything: every refusal costs a rest, and an `enqueue` makes one connection.
+func TestNewConnectionIsNotRefusedAnything(t *testing.T) {
+	t.Parallel()
+	group := queuetest.Sentinel(t, queuetest.Guard{})
+	for _, url := range []string{queuetest.Redis(t).URL(), group.URL, "redis-cluster://" + queuetest.Cluster(t).Addr()} {
+		rdb := connect(t, url)
+		if stats, err := rdb.Info(t.Context(), "errorstats").Result(); err != nil || strings.Contains(stats, "errorstat_ERR") {
+			t.Errorf("%s: %v, %s", url, err, stats)
+		}
+	}
+}
+
 // misfit is a Redis that can't be used, or not now.
 type misfit struct {
 	name  string

@@ -23,6 +23,13 @@
 //   - Redis is emptied: runs write themselves into the ledger again; sweeps find the rest.
 //   - asynq runs a task twice: the second run sees the first one's outcome, or that it is alive, and does nothing.
 //
+//   - Redis can't be used (wrong password, replica, full …): Explain puts it into a sentence, and says whether a person
+//     must act (RedisError) or it may pass by itself (AwayError). CheckRedis finds out at the start.
+//
+// Where Redis can (7.2 and later, with an append-only file), a receipt is given when the videos are on its disk.
+//
+// Budget is the fleet's other common good: how many requests one HeyGen account bears.
+//
 // Scripts only compare, set and file: all rules are Go. Redis must be 6.2 or later and must not evict keys
 // (CheckRedis says so); Redis Cluster, Sentinel, and miniredis work.
 package queue

@@ -25,6 +25,9 @@ func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
 // ErrInvalidJob, in its own result, and the others are accepted. There is no limit to their number: they go to Redis
 // in batches. If Redis fails on the way, the error is returned with the results so far. A job whose result has
 // neither State nor Err then got no answer, and may have been accepted or not: handing it in again is harmless.
+//
+// Redis 7.2 and later with an append-only file is given time to bring them to its disk: up to a second with appendfsync
+// everysec, however many they are.
 func (c *Client) EnqueueMany(ctx context.Context, jobs []Job) ([]Result, error) {
 	return c.handIn(ctx, jobs, accept)
 }

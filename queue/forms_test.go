@@ -150,7 +150,7 @@ func TestClusterNodeMayShowACertificateForTheNamedHost(t *testing.T) {
 }
 
 // TestPrivateCAIsTrustedThroughSSL_CERT_FILE asks a child process, since Go reads the variable once.
-func TestPrivateCAIsTrustedThroughSSL_CERT_FILE(t *testing.T) { //nolint:revive // the variable is spelt so
+func TestPrivateCAIsTrustedThroughSSL_CERT_FILE(t *testing.T) {
 	const urlVar = "QUEUE_TEST_CHILD_URL"
 	if url := os.Getenv(urlVar); url != "" {
 		c, err := queue.NewClient(url)

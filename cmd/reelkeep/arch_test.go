@@ -61,6 +61,7 @@ func owners() map[string][]string {
 	return map[string][]string{
 		"github.com/hibiken/asynq":            {"queue"},
 		"github.com/redis/go-redis":           {"queue", "queue/queuetest", "cmd/reelkeep/internal/embedded"},
+		"github.com/go-redis/redis_rate":      {"queue"},
 		"github.com/alicebob/miniredis":       {"queue/queuetest", "cmd/reelkeep/internal/embedded"},
 		"github.com/aws":                      {"storage", "storage/storagetest"},
 		"github.com/versity/versitygw":        {"cmd/reelkeep/internal/embedded"},

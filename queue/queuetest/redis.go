@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // Guard is how servers are locked. The zero value leaves them open, without TLS.
@@ -167,7 +168,8 @@ func (s *Server) Client() *redis.Client {
 func (s *Server) client() *redis.Client { return redis.NewClient(s.options()) }
 
 func (s *Server) options() *redis.Options {
-	opt := &redis.Options{Addr: s.addr, MaxRetries: -1}
+	opt := &redis.Options{Addr: s.addr, MaxRetries: -1, DisableIdentity: true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}}
 	if s.guard.TLS {
 		opt.TLSConfig = s.ca.client(s.t, s.dir)
 	}
