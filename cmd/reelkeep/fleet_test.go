@@ -413,3 +413,46 @@ func TestOneMachineNeedsNoRedis(t *testing.T) {
 		f.proveStored(id)
 	}
 }
+
+// An account whose key is wrong waits, and the other one's videos are archived all the same.
+func TestAWrongKeyStopsOnlyItsOwnAccount(t *testing.T) {
+	f := newFleet(t, heygensim.Options{})
+	file := t.TempDir() + "/accounts.json"
+	accounts := fmt.Sprintf(`[{"name":"east","api_key":%q},{"name":"west","api_key":"sk_wrong"}]`, f.sim.Key())
+	if err := os.WriteFile(file, []byte(accounts), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.env = append(f.env, "HEYGEN_API_KEY=", "REELKEEP_ACCOUNTS_FILE="+file)
+	ids := f.videos("a", 3, 1*mib)
+	p := f.serve("--roles", "worker")
+	p.untilReady()
+	for _, id := range ids {
+		for _, account := range []string{"west", "east"} {
+			if _, err := f.client.Enqueue(t.Context(), queue.Job{VideoID: id, Account: account}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	in := func(account, id string) queue.Status {
+		s, err := f.client.StatusIn(t.Context(), account, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for _, id := range ids {
+		f.until(id+" of east", func() bool { return in("east", id).State == queue.StateArchived })
+	}
+	for _, id := range ids {
+		if s := in("west", id); s.State.Settled() || s.Failures != 0 {
+			t.Errorf("%s of the account with the wrong key is %s with %d failures; it must wait for a person", id, s.State, s.Failures)
+		}
+	}
+	status, body := p.readyz()
+	if status != http.StatusOK || !strings.Contains(body, "heygen/west") || !strings.Contains(body, "REELKEEP_ACCOUNTS_FILE") {
+		t.Errorf("/readyz answers %d %q, want 200 and a word about west and its setting", status, body)
+	}
+	if strings.Contains(p.said()+body, "sk_wrong") {
+		t.Error("the wrong key is shown")
+	}
+}
