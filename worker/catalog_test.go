@@ -118,7 +118,7 @@ func TestALateAssetIsNotMissedForAnOldPage(t *testing.T) {
 	forward := func(d time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(d) }
 	b := setup(t, heygensim.Options{V3: true, Now: clock})
 	b.cfg.Now, b.wanted = clock, 100
-	for i := range 2 {
+	for i := range 3 {
 		v := fullVideo(i)
 		v.CreatedAt = now
 		v.Assets["gif"] = heygensim.Asset{After: time.Minute}
@@ -132,7 +132,11 @@ func TestALateAssetIsNotMissedForAnOldPage(t *testing.T) {
 		must(t, err)
 		return m
 	}
-	transfer(a, 0) // its page tells of the second video as well
+	transfer(a, 2) // shows it that v3 answers
+	transfer(a, 0) // reads a page, which tells of video 1 as well
+	if c := b.sim.Counts(); c.List != 1 {
+		t.Fatalf("%+v: no page was read", c)
+	}
 	if m := transfer(other, 1); m.State != storage.StatePartial {
 		t.Fatalf("state %s", m.State)
 	}
@@ -154,17 +158,30 @@ func TestACrowdOfPartialVideosIsLookedAtSparingly(t *testing.T) {
 	if d := a.LookAgain(m); d > 3*time.Second {
 		t.Errorf("one is looked at after %s", d)
 	}
-	waiting = 10_000
-	if d := a.LookAgain(m); d < 390*time.Second || d > 610*time.Second {
+	waiting = 1000
+	if d := a.LookAgain(m); d < 79*time.Second || d > 120*time.Second {
+		t.Errorf("a thousand are looked at after %s", d)
+	}
+	waiting = 10_000 // 800 seconds apart, if there were not the end of the wait
+	if d := a.LookAgain(m); d < 10*time.Minute || d > 10*time.Minute+258*time.Second {
 		t.Errorf("ten thousand are looked at after %s", d)
 	}
 	m.Video.CompletedAt = now.Add(-9 * time.Minute)
-	if d := a.LookAgain(m); d < time.Minute || d > 100*time.Second {
-		t.Errorf("with a minute left they are looked at after %s", d)
+	together := map[time.Time]bool{} // the last looks of videos that were completed within two minutes
+	for i := range 120 {
+		m.Video.CompletedAt = now.Add(-9 * time.Minute).Add(time.Duration(i) * time.Second)
+		d := a.LookAgain(m)
+		if until := a.LateUntil(m).Sub(now); d < until || d > until+258*time.Second {
+			t.Errorf("with %s left they are looked at after %s", until, d)
+		}
+		together[time.Now().Add(d).Round(time.Second)] = true
 	}
-	m.Video.CompletedAt = now.Add(-time.Hour)
+	if len(together) > 2 {
+		t.Errorf("their last looks are due at %d moments", len(together))
+	}
+	waiting, m.Video.CompletedAt = 1, now.Add(-time.Hour)
 	if d := a.LookAgain(m); d > 3*time.Second {
-		t.Errorf("at the end they are looked at after %s", d)
+		t.Errorf("at the end one is looked at after %s", d)
 	}
 }
 

@@ -94,7 +94,9 @@ func (a *Archiver) LookAgain(m *storage.Manifest) time.Duration {
 	now, n := a.cfg.Now(), a.waiting(m.Account)
 	next := min(max(now.Sub(m.SealedAt)/2, 2*time.Second), time.Minute)
 	left := max(a.LateUntil(m).Sub(now), 0)
-	return onGrid(now, min(max(next, lateDelay(n, m.Source.API)), left+time.Second), n)
+	pace := max(next, lateDelay(n, m.Source.API))
+	// The last looks of a crowd, each at its own time, would each need a page of their own: it must be newer than that.
+	return onGrid(now, min(pace, left+time.Second), pace, n)
 }
 
 // oldNews says whether an answer is too old to tell what has turned up since a video was sealed without it. What counts for

@@ -15,7 +15,7 @@ import (
 //
 // A bulk call is only worth it if it is full, so the videos of a crowd must become due together: their due times lie on a
 // common grid of the wall clock, of a power of two in seconds, so that coarse grids lie on fine ones and videos of
-// every age meet. It is at most half as wide as the delay, which therefore grows by less than half.
+// every age meet.
 const (
 	crowdFrom  = 10 // from that many on the grid is used
 	bulkSize   = 100
@@ -40,7 +40,8 @@ func (a *Archiver) waiting(account string) int {
 func (a *Archiver) pollDelay(v Video, hv *heygen.Video) time.Duration {
 	n := a.waiting(v.Account)
 	alone := min(max(a.since(v.AcceptedAt)/10, shortestPoll), longestPoll)
-	return onGrid(a.cfg.Now(), max(alone, crowdDelay(n, hv.API)), n)
+	delay := max(alone, crowdDelay(n, hv.API))
+	return onGrid(a.cfg.Now(), delay, delay, n)
 }
 
 // crowdDelay is how far apart the polls of each of n videos are, so that those of all stay within bounds.
@@ -51,17 +52,18 @@ func crowdDelay(n int, api string) time.Duration {
 	return min(time.Duration(n)*bulkEvery/bulkSize, longestPoll)
 }
 
-// lateDelay is crowdDelay for looks at late assets. It is twice as long, for each worker reads its own pages of the list,
-// and nobody waits for a GIF as for a video.
-func lateDelay(n int, api string) time.Duration { return 2 * crowdDelay(n, api) }
+// lateDelay is crowdDelay for looks at late assets. Each worker needs pages of the list of its own for them, and nobody
+// waits for a GIF as for a video: they may take four times as long.
+func lateDelay(n int, api string) time.Duration { return 4 * crowdDelay(n, api) }
 
-// onGrid lengthens the delay of one of n videos so that it ends together with those of others.
-func onGrid(now time.Time, delay time.Duration, n int) time.Duration {
+// onGrid lengthens the delay of one of n videos so that it ends together with those of others that go at the same pace. It
+// grows by half of the pace at most.
+func onGrid(now time.Time, delay, pace time.Duration, n int) time.Duration {
 	if n < crowdFrom {
 		return delay
 	}
 	grid := time.Second
-	for grid*2 <= delay/2 {
+	for grid*2 <= pace/2 {
 		grid *= 2
 	}
 	due := now.Add(delay)

@@ -161,7 +161,7 @@ func TestWatchShowsNamedVideosUntilAllHaveEnded(t *testing.T) {
   accepted      ok_1
   unknown       nobody`)
 	d.redis.Stop()
-	w.await("the screen without Redis", `for \d+s without an answer: REELKEEP_REDIS: [^\n]*
+	w.await("the screen without Redis", `for \d+s without an answer: [^\n]*REELKEEP_REDIS[^\n]*
 
 reelkeep \d\d:\d\d:\d\d · 1 of 3 videos ended · Ctrl-C ends the watching
 

@@ -234,7 +234,7 @@ func TestEnqueueSaysHowFarItCame(t *testing.T) {
 		"Redis fails": {func(d *desk, _ *exec.Cmd, keyboard io.Writer) {
 			d.redis.Stop()
 			fmt.Fprintln(keyboard, "v_3")
-		}, exitDependency, "reelkeep: REELKEEP_REDIS: "},
+		}, exitDependency, "reelkeep: enqueue: Redis (REELKEEP_REDIS) is out of reach: "},
 		"Ctrl-C": {func(d *desk, cmd *exec.Cmd, _ io.Writer) {
 			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 				d.t.Fatal(err)
@@ -258,7 +258,7 @@ func TestEnqueueSaysHowFarItCame(t *testing.T) {
 			}
 			end.by(d, cmd, keyboard)
 			code, said := wait()
-			if code != end.want || !strings.HasPrefix(said, "2 accepted so far, 1 duplicate; running the same command again is harmless\n"+end.says) || strings.Count(said, "\n") != 2 {
+			if code != end.want || !strings.HasPrefix(said, "2 accepted so far, 1 duplicate; running the same command again is harmless\n"+end.says) || strings.Count(strings.Split(said, "  hint: ")[0], "\n") != 2 {
 				t.Errorf("it ended with %d and said %q; want %d, how far it came, and %q", code, said, end.want, end.says)
 			}
 		})

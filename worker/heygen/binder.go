@@ -14,7 +14,7 @@ import (
 const (
 	mostEntryBytes  = 13 << 19
 	mostSingleBytes = 512 << 10
-	mostIDs         = 20_000
+	mostIDs         = 16_000
 
 	// blockSize is how many entries are deflated together: more would be smaller, but one is wanted at a time.
 	blockSize = 10
@@ -108,8 +108,8 @@ func goodUntil(asOf time.Time, st Status, links []Link) (until time.Time, good b
 
 // deflate packs entries in blocks. What links share is much, but a signature is as random as it looks.
 func deflate(items []json.RawMessage) [][]byte {
-	var blocks [][]byte
 	var out bytes.Buffer
+	var ends []int
 	z, err := flate.NewWriter(&out, flate.BestSpeed)
 	if err != nil {
 		return nil
@@ -122,12 +122,17 @@ func deflate(items []json.RawMessage) [][]byte {
 			}
 			lines.WriteByte('\n')
 		}
-		out.Reset()
 		z.Reset(&out)
 		if _, err := lines.WriteTo(z); err != nil || z.Close() != nil {
 			return nil
 		}
-		blocks = append(blocks, bytes.Clone(out.Bytes()))
+		ends = append(ends, out.Len())
+	}
+	all := bytes.Clone(out.Bytes()) // in one piece, which wastes less
+	blocks := make([][]byte, len(ends))
+	from := 0
+	for i, end := range ends {
+		blocks[i], from = all[from:end], end
 	}
 	return blocks
 }
@@ -142,14 +147,16 @@ func inflate(block []byte, at int) json.RawMessage {
 	return json.RawMessage(lines[at])
 }
 
-// file puts a sheet in, in the place of the one of the same token. news says whether it names an id that was not known.
+// file puts a sheet in, in the place of the one of the same token. news says whether most of its ids were not known: new
+// videos push older ones to the next page, so one or the other is new on every page.
 func (b *binder) file(s *sheet, now time.Time) (news bool) {
 	if len(s.ids) == 0 {
 		return false
 	}
+	unknown := 0
 	for _, id := range s.ids {
-		if _, known := b.where[id]; id != "" && !known {
-			news = true
+		if _, known := b.where[id]; !known {
+			unknown++
 		}
 	}
 	if old := b.sheets[s.token]; old != nil {
@@ -175,7 +182,7 @@ func (b *binder) file(s *sheet, now time.Time) (news bool) {
 	for b.ids > mostIDs {
 		b.drop(b.idlest(func(*sheet) bool { return true }))
 	}
-	return news
+	return unknown > len(s.ids)/2
 }
 
 func (b *binder) use(s *sheet) {

@@ -470,6 +470,28 @@ func TestTokensThatDiedAreForgotten(t *testing.T) {
 	})
 }
 
+func TestASearchThatBeginsAgainSkipsWhatItKnows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &pages{ids: manyIDs(2000)}
+		d, c := newDesk(t, p.answer, 1000)
+		if _, err := d.Video(t.Context(), "v1999"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Minute)
+		p.ids = append([]string{"new"}, p.ids...)
+		c.vendor.take()
+		for _, id := range []string{"new", "nowhere", "nowhere"} {
+			if _, err := d.Video(t.Context(), id); err != nil {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+		if asked := c.vendor.take(); len(asked) > 5 {
+			t.Errorf("asked %q", asked)
+		}
+	})
+}
+
 func TestWhatConcernsEverybodyIsSaidToEverybody(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -13,7 +13,7 @@ const (
 
 // search is how far the list was read for videos whose page is not known. It goes from the newest page to older ones,
 // and on where it stopped when the next unknown video is asked for. When it begins again it leaps, from the
-// first page without news, to where it had come.
+// first page with hardly any news, to where it had come.
 type search struct {
 	begun time.Time
 	next  string // token of the page to come

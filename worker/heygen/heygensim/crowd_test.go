@@ -42,6 +42,10 @@ func TestTenThousandVideosAreNoBurden(t *testing.T) {
 	if c := b.Counts(); len(seen) != n || c.List != n/100 || c.API != n/100 || len(b.Requests()) != 0 {
 		t.Errorf("%d videos in %+v; the journal holds %d", len(seen), c, len(b.Requests()))
 	}
+	b.Add(heygensim.Video{ID: "late", CreatedAt: b.clock.Now().Add(time.Second)})
+	if _, page := b.api("/v3/videos?limit=1"); fmt.Sprint(page["data"].([]any)[0].(map[string]any)["id"]) != "late" {
+		t.Errorf("the newest of the list is %v", page)
+	}
 	if took := time.Since(start); took > time.Minute {
 		t.Errorf("it took %s", took)
 	}
