@@ -171,8 +171,8 @@ func (s *Server) promote(ctx context.Context, step Step, fields []string, now in
 	groups := map[string][]change{}
 	for _, h := range known {
 		if h.entry == nil {
-			if err := s.rdb.ZRem(ctx, keyLater(step), h.field).Err(); err != nil {
-				return fmt.Errorf("drop a due time without a video: %w", err)
+			if err := s.ledger.unlist(ctx, h, keyLater(step), h.field); err != nil {
+				return err
 			}
 			continue
 		}
@@ -269,8 +269,8 @@ func (s *Server) unlist(ctx context.Context, step Step, c candidate, h *held) er
 		s.log.Error("a ledger entry can't be read; its video waits until it is handed in again", "video_id", c.field, "err", h.unreadable)
 	}
 	for _, prio := range []Priority{PriorityInteractive, PriorityBackfill} {
-		if err := s.rdb.ZRem(ctx, keyReady(step, prio, c.account), c.field).Err(); err != nil {
-			return fmt.Errorf("drop a ready mark without a video: %w", err)
+		if err := s.ledger.unlist(ctx, h, keyReady(step, prio, c.account), c.field); err != nil {
+			return err
 		}
 	}
 	return nil

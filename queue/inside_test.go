@@ -390,6 +390,36 @@ func TestWaitingTaskIsNotTakenForDead(t *testing.T) {
 	}
 }
 
+// TestVideoHandedInAgainInTheSameMomentKeepsItsPlace: between looking and tidying up, a person cancels and enqueues.
+func TestVideoHandedInAgainInTheSameMomentKeepsItsPlace(t *testing.T) {
+	t.Parallel()
+	s, _ := insider(t, ServerConfig{}, func(context.Context, Work, Progress) (Outcome, error) { return Outcome{}, nil })
+	ctx := t.Context()
+	seen, err := s.ledger.read(ctx, "default/v") // as it was: cancelled a moment ago
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Client().Enqueue(ctx, Job{VideoID: "v"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.unlist(ctx, StepStatus, candidate{account: "default", field: "default/v"}, seen[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.dispatch(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := s.Client().Status(ctx, "v"); err != nil || !st.Working {
+		t.Errorf("the video waits for ever: %+v, %v", st, err)
+	}
+	gone := &held{field: "default/w"}
+	if err := s.rdb.ZAdd(ctx, keyLater(StepStatus), redis.Z{Member: "default/w"}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ledger.unlist(ctx, gone, keyLater(StepStatus), "default/w"); err != nil || s.rdb.Exists(ctx, keyLater(StepStatus)).Val() != 0 {
+		t.Errorf("a name without a video stays (%v)", err)
+	}
+}
+
 func TestOneServerInAFleetLooksEachPeriod(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_800_000_000_000)

@@ -70,7 +70,7 @@ func TestManyTinyVideosPassInSeconds(t *testing.T) {
 	onAll(t, func(b *bench) {
 		n := 100
 		if _, ok := b.rdb.(*redis.Client); ok {
-			n = 500
+			n = 300
 		}
 		start := time.Now()
 		s := b.serve(queue.ServerConfig{}, archives)

@@ -184,8 +184,8 @@ func TestListShowsWaitingAndSettledVideos(t *testing.T) {
 	onAll(t, func(b *bench) {
 		ctx := b.t.Context()
 		s := b.serve(queue.ServerConfig{}, archives)
-		b.enqueue(videos("done", 700)...)
-		s.untilSettled(700)
+		b.enqueue(videos("done", 560)...)
+		s.untilSettled(560)
 		s.drain()
 		b.enqueue(queue.Job{VideoID: "w1", Account: "acme"}, queue.Job{VideoID: "w2"})
 		b.rdb.HSet(ctx, "{reelkeep}:ledger", "default/bad", "{not json")
@@ -203,10 +203,10 @@ func TestListShowsWaitingAndSettledVideos(t *testing.T) {
 			f    queue.Filter
 			want int
 		}{
-			{queue.Filter{}, 702},
-			{queue.Filter{States: []queue.State{queue.StateArchived}}, 700},
+			{queue.Filter{}, 562},
+			{queue.Filter{States: []queue.State{queue.StateArchived}}, 560},
 			{queue.Filter{Account: "acme"}, 1},
-			{queue.Filter{Text: "TITLE OF DONE69"}, 11},
+			{queue.Filter{Text: "TITLE OF DONE55"}, 11},
 			{queue.Filter{Text: "w"}, 2},
 		} {
 			if n, errs := list(c.f); n != c.want || errs != 1 {

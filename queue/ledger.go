@@ -192,13 +192,30 @@ func (e *entry) place(now int64) (place int, score int64, member string) {
 	return place, e.orderBy(), e.field()
 }
 
+// dropScript takes a name out of a list if the ledger still says of the video what it said when the name was found to
+// be left over. In the meantime the video may have been handed in again, and the name be its only mark.
+func dropScript() *redis.Script {
+	return redis.NewScript(`
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
+return redis.call('ZREM', KEYS[2], ARGV[3])`)
+}
+
 type ledger struct {
 	rdb  redis.UniversalClient
 	move *redis.Script
+	drop *redis.Script
 }
 
 func newLedger(rdb redis.UniversalClient) *ledger {
-	return &ledger{rdb: rdb, move: moveScript()}
+	return &ledger{rdb: rdb, move: moveScript(), drop: dropScript()}
+}
+
+// unlist drops the name of a video from a list in which the ledger, as read, does not mean it to be.
+func (l *ledger) unlist(ctx context.Context, h *held, list, name string) error {
+	if err := l.drop.Run(ctx, l.rdb, []string{keyLedger, list}, h.field, h.raw, name).Err(); err != nil {
+		return Explain(fmt.Errorf("drop a mark without a video: %w", err))
+	}
+	return nil
 }
 
 // read fetches what is held about the videos, in the order asked.

@@ -59,7 +59,7 @@ func (s *Server) reconcile(ctx context.Context) error {
 func (s *Server) redrive(ctx context.Context, step Step, member string) error {
 	field, epoch, ok := splitFlight(member)
 	if !ok {
-		return s.dropFlight(ctx, step, member)
+		return s.ledger.unlist(ctx, &held{}, keyFlight(step), member) // not a name of ours
 	}
 	hs, err := s.ledger.read(ctx, field)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Server) redrive(ctx context.Context, step Step, member string) error {
 	}
 	h := hs[0]
 	if h.entry == nil || !h.entry.Flight || h.entry.Epoch != epoch || h.entry.Step != step {
-		return s.dropFlight(ctx, step, member)
+		return s.ledger.unlist(ctx, h, keyFlight(step), member)
 	}
 	begun := h.prog != nil && h.prog.Epoch == epoch
 	if !begun {
@@ -142,13 +142,6 @@ func (s *Server) touch(ctx context.Context, step Step, member string) error {
 	z := redis.Z{Score: float64(s.cfg.Now().UnixMilli()), Member: member}
 	if err := s.rdb.ZAddXX(ctx, keyFlight(step), z).Err(); err != nil {
 		return fmt.Errorf("mark a waiting task as seen: %w", err)
-	}
-	return nil
-}
-
-func (s *Server) dropFlight(ctx context.Context, step Step, member string) error {
-	if err := s.rdb.ZRem(ctx, keyFlight(step), member).Err(); err != nil {
-		return fmt.Errorf("drop a mark without a video: %w", err)
 	}
 	return nil
 }
