@@ -18,15 +18,10 @@
 //
 //   - A worker dies: its runs show no sign of life, and the reconciler in any server hands them out again. That counts
 //     as a failure unless parts were stored, since a video that kills its worker must not loop for ever.
-//
 //   - A worker is told to stop: handlers see ErrDraining, and their videos are free at once. No failure.
-//
 //   - Redis is away: runs go on, and their outcome is written when Redis is back.
-//
 //   - Redis is emptied: runs write themselves into the ledger again; sweeps find the rest.
-//
 //   - asynq runs a task twice: the second run sees the first one's outcome, or that it is alive, and does nothing.
-//
 //   - Redis can't be used (wrong password, replica, full …): Explain puts it into a sentence, and says whether a person
 //     must act (RedisError) or it may pass by itself (AwayError). CheckRedis finds out at the start.
 //

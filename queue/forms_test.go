@@ -81,6 +81,12 @@ func TestFleetWorksOnEveryFormOfURL(t *testing.T) {
 			if ws, err := queue.CheckRedis(t.Context(), b.rdb); err != nil || len(ws) != 0 {
 				t.Fatalf("CheckRedis: %v, %v", ws, err)
 			}
+			for _, n := range nodes {
+				// What go-redis announces by itself is not known to every Redis, and a refusal costs a rest.
+				if stats := n.Client().Info(t.Context(), "errorstats").Val(); strings.Contains(stats, "errorstat_ERR") {
+					t.Errorf("a new connection was refused something: %s", stats)
+				}
+			}
 			for _, part := range []struct {
 				name string
 				run  func(*bench)

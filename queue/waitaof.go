@@ -12,7 +12,7 @@ import (
 
 const (
 	// syncPatience is how long a Redis may take to bring what it has accepted to its disk. With appendfsync everysec
-	// that is a second and a little; it must stay below go-redis's time limit for a reply.
+	// that is a second and a little.
 	syncPatience = 2 * time.Second
 	// syncForget is how long a Redis without WAITAOF is not asked again: it may be upgraded one day.
 	syncForget = 10 * time.Minute
@@ -34,21 +34,16 @@ func (c *Client) synced(ctx context.Context) error {
 	if !c.syncer.worth(c.now()) {
 		return nil
 	}
-	node := redis.Cmdable(c.ledger.rdb)
-	if cluster, ok := c.ledger.rdb.(*redis.ClusterClient); ok {
-		// WAITAOF has no key, so that a cluster's client would send it anywhere.
-		master, err := cluster.MasterForKey(ctx, keySynced)
-		if err != nil {
-			return Explain(fmt.Errorf("find the node of the ledger: %w", err))
-		}
-		node = master
+	node, err := c.ledger.home(ctx)
+	if err != nil {
+		return err
 	}
 	pipe := node.Pipeline()
 	// WAITAOF waits for what its own connection wrote, and the scripts may have gone through others. A write of our own
 	// comes after all of them in the file.
 	wrote := pipe.Set(ctx, keySynced, "1", 0)
 	wait := pipe.Do(ctx, "waitaof", 1, 0, syncPatience.Milliseconds())
-	_, err := pipe.Exec(ctx)
+	_, err = pipe.Exec(ctx)
 	switch _, refused := errors.AsType[redis.Error](wait.Err()); {
 	case wrote.Err() == nil && refused:
 		c.syncer.forget(c.now())
@@ -61,6 +56,22 @@ func (c *Client) synced(ctx context.Context) error {
 			Advice: "look at Redis's disk (INFO persistence); handing the videos in again does no harm"}
 	}
 	return nil
+}
+
+// home is the node that holds the ledger: WAITAOF has no key, so that a cluster's client would send it anywhere. It
+// is given the time it may take, whatever read_timeout the URL sets for other commands.
+func (l *ledger) home(ctx context.Context) (redis.Cmdable, error) {
+	switch rdb := l.rdb.(type) {
+	case *redis.Client:
+		return rdb.WithTimeout(syncPatience + dialTimeout), nil
+	case *redis.ClusterClient:
+		master, err := rdb.MasterForKey(ctx, keySynced)
+		if err != nil {
+			return nil, Explain(fmt.Errorf("find the node of the ledger: %w", err))
+		}
+		return master.WithTimeout(syncPatience + dialTimeout), nil
+	}
+	return l.rdb, nil
 }
 
 func (s *syncer) worth(now time.Time) bool {

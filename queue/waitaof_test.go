@@ -84,6 +84,20 @@ func TestReceiptComesWhenTheVideosAreOnRedisDisk(t *testing.T) {
 	}
 }
 
+func TestDiskMayBeSlowerThanTheTimeLimitForReplies(t *testing.T) {
+	t.Parallel()
+	f := newDiskFront(t, func() string {
+		limit := time.NewTimer(900 * time.Millisecond) // appendfsync everysec
+		defer limit.Stop()
+		<-limit.C
+		return onDisk
+	})
+	c := queue.NewClientFromRedis(connect(t, f.URL()+"?read_timeout=300ms&max_retries=-1"))
+	if _, err := c.Enqueue(t.Context(), queue.Job{VideoID: "v"}); err != nil || f.questions() != 1 {
+		t.Errorf("%v, after %d questions", err, f.questions())
+	}
+}
+
 func TestDiskThatDoesNotAnswerIsNoReceipt(t *testing.T) {
 	t.Parallel()
 	f := newDiskFront(t, func() string { return notOnDisk })
