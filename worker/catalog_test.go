@@ -234,6 +234,19 @@ func TestNoFormOfOutageCountsAsAFailure(t *testing.T) {
 	}
 }
 
+func TestACrowdDoesNotComeBackEveryTenSecondsInAnOutage(t *testing.T) {
+	b := setup(t, heygensim.Options{V3: true})
+	defer b.sim.APIOutage(http.StatusBadGateway, "", 0)()
+	for waiting, want := range map[int][2]time.Duration{1: {10 * time.Second, 10 * time.Second}, 10_000: {time.Minute, 93 * time.Second}} {
+		b.cfg.Waiting = func(string) int { return waiting }
+		_, err := b.bench().Check(b.ctx, worker.Video{ID: id(1), AcceptedAt: time.Now()})
+		var outage *worker.OutageError
+		if !errors.As(err, &outage) || outage.RetryAfter() < want[0] || outage.RetryAfter() > want[1] {
+			t.Errorf("%d waiting: %v, after %s", waiting, err, outage.RetryAfter())
+		}
+	}
+}
+
 // An answer that stays unreadable for as long as a render may take is about the video, and somebody has to hear of it.
 func TestWhatStaysUnreadableBecomesAFailure(t *testing.T) {
 	b := setup(t, heygensim.Options{})

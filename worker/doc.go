@@ -4,10 +4,10 @@
 //
 //	Check     is it sealed already? ── yes ──────────────────────────────▶ nothing to do
 //	            │ no
-//	          what does HeyGen say? ── rendering ──▶ NotReadyError (come back later)
+//	          how far is it? (Look) ── rendering ──▶ NotReadyError (come back later)
 //	            │ completed        ├── failed ─────▶ RenderFailedError (a person is told)
 //	            ▼                  └── unknown ────▶ GoneError
-//	Transfer  every asset: open, is it what it claims? stream into parts, complete, check its structure
+//	Transfer  its links (Video); every asset: open, is it what it claims? stream into parts, complete, check its structure
 //	            │
 //	          look at every object once more (a stale worker may have been there)
 //	            │

@@ -171,10 +171,10 @@ func (a *Archiver) heygenError(v Video, err error) error {
 	case heygen.Unauthorized:
 		return &RefusedError{Of: "HeyGen", After: max(he.Wait, refusedWait), Err: err}
 	case heygen.Throttled, heygen.Down:
-		return &OutageError{Of: "HeyGen", After: max(he.Wait, outageWait), Err: err}
+		return &OutageError{Of: "HeyGen", After: a.outageDelay(v, max(he.Wait, outageWait)), Err: err}
 	case heygen.Unintelligible:
 		if a.since(v.AcceptedAt) <= a.cfg.RenderWait {
-			return &OutageError{Of: "HeyGen", After: max(he.Wait, unreadableWait), Err: err}
+			return &OutageError{Of: "HeyGen", After: a.outageDelay(v, max(he.Wait, unreadableWait)), Err: err}
 		}
 	}
 	return err

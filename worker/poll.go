@@ -25,6 +25,8 @@ const (
 	shortestPoll  = 2 * time.Second
 	longestPoll   = 5 * time.Minute
 	longestPollV1 = 30 * time.Minute
+
+	longestOutageDelay = time.Minute // what HeyGen itself asks for may be longer
 )
 
 // waiting is how many videos of the account wait for HeyGen.
@@ -50,6 +52,14 @@ func crowdDelay(n int, api string) time.Duration {
 		return min(time.Duration(n)*plainEvery, longestPollV1)
 	}
 	return min(time.Duration(n)*bulkEvery/bulkSize, longestPoll)
+}
+
+// outageDelay lengthens the wait of an outage for a crowd: thousands that come back every ten seconds to hear that HeyGen is
+// still away are a load on Redis, and afterwards they shall fill their bulk calls again.
+func (a *Archiver) outageDelay(v Video, wait time.Duration) time.Duration {
+	n := a.waiting(v.Account)
+	delay := max(wait, min(crowdDelay(n, heygen.VersionV3), longestOutageDelay))
+	return onGrid(a.cfg.Now(), delay, delay, n)
 }
 
 // lateDelay is crowdDelay for looks at late assets. Each worker needs pages of the list of its own for them, and nobody

@@ -190,6 +190,7 @@ func (d *Desk) read(ctx context.Context, id string, reread bool) (known bool, er
 	t := d.api.turn()
 	p, err := t.page(ctx, VersionV3, cursor{token: page.token, limit: pageSize})
 	err = t.end(ctx, err)
+	s := newSheet(page.token, now, p.items)
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -198,7 +199,7 @@ func (d *Desk) read(ctx context.Context, id string, reread bool) (known bool, er
 		return page.known, d.misread(page, err, now)
 	}
 	d.list.worked()
-	news := d.binder.file(newSheet(page.token, now, p.items), now)
+	news := d.binder.file(s, now)
 	if !page.known {
 		d.search.found(page, p.next, news, now)
 	}

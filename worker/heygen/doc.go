@@ -29,6 +29,24 @@
 // the life of a job, NotFound, is only given when HeyGen itself said it, or when the video's address is missing while the list
 // beside it answers. A description of another video than the one asked for is never passed on.
 //
+// # Few calls for many videos
+//
+// A Desk keeps the number of calls below one for each video. On v3 a bulk call tells the status of 100 videos, and a page of
+// the list the links of 100; v1 has neither, so there every video takes its own calls.
+//
+//	Look ──► asked together? ─ no ──────► a plain call; the transfer that follows needs no other
+//	            │ yes
+//	         one bulk call ── rendering, completed: Brief ── anything else: a plain call decides
+//
+//	Video ─► on a page read lately, not given yet? ── yes ──► that, once
+//	            │ no
+//	         many wanted? ─ no ──────────► a plain call
+//	            │ yes
+//	         read its page again by its token, or the next page that nobody has read ──► from the start
+//
+// What is spent on pages that serve nobody is bounded by a tenth of what could be saved, so in whatever order an account is
+// listed and asked for, a Desk is never much worse than plain calls. It holds less than 10 MB.
+//
 // # What leaves this package
 //
 // The API key goes to the configured address and nowhere else: redirects are refused and there is no cookie jar. Links are
