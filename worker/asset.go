@@ -85,7 +85,9 @@ func (r *run) entry(asset heygen.Asset, file *fetch.File, obj storage.Object) st
 // open opens the remote file: at its start, or where an earlier worker left off if it is still the same file.
 func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link, refused func()) (*fetch.File, *storage.Leftover, error) {
 	opt := fetch.Options{Length: r.deps.Store.PartSize(-1), Refused: refused, Log: r.cfg.Log.With("video_id", r.v.ID, "asset", asset)}
+	r.mu.Lock()
 	earlier, resume := r.left[string(asset)]
+	r.mu.Unlock()
 	resume = resume && r.resumable(asset, earlier)
 	if resume {
 		opt.Pin = &fetch.Pin{Size: earlier.Source.Size, ETag: earlier.Source.ETag, LastModified: earlier.Source.LastModified}
@@ -100,7 +102,9 @@ func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link, re
 	}
 	file, err := r.deps.Opener.Open(ctx, fetch.Link{URL: link.URL, Expires: link.Expires}, refresh, opt)
 	if resume && errors.Is(err, fetch.ErrChanged) {
+		r.mu.Lock()
 		delete(r.left, string(asset))
+		r.mu.Unlock()
 		return r.open(ctx, asset, link, refused)
 	}
 	if err != nil || !resume {

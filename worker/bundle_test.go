@@ -66,6 +66,7 @@ type bundle struct {
 	host   int   // connections to the asset host; 0 = the default
 	memory int64 // of all part buffers
 	wanted int   // videos that wait for their transfer, as the desk is told
+	rate   int64 // bytes a second of everything; 0 = no limit
 	log    *lockedBuffer
 }
 
@@ -103,7 +104,7 @@ func (b *bundle) bench() *worker.Archiver {
 	must(b.t, err)
 	sources, err := fetch.New(fetch.Config{
 		PrivateSources: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, StallTimeout: time.Second,
-		FreshWait: time.Second, Log: log, HostStreams: b.host, Retry: fetch.Retry{Base: 10 * time.Millisecond, Cap: 50 * time.Millisecond, Tries: 4},
+		FreshWait: time.Second, Log: log, HostStreams: b.host, Bandwidth: b.rate, Retry: fetch.Retry{Base: 10 * time.Millisecond, Cap: 50 * time.Millisecond, Tries: 4},
 	})
 	must(b.t, err)
 	b.t.Cleanup(sources.Close)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker/heygen"
@@ -18,9 +19,11 @@ type run struct {
 
 	old        *storage.Manifest // what is sealed already: a partial one to be completed, or the generation before
 	generation int
-	stored     map[heygen.Asset]storage.Asset
-	absent     map[heygen.Asset]string
-	left       map[string]storage.Leftover // by asset: what an earlier worker stored and did not seal
+
+	mu     sync.Mutex // guards what follows: small assets are fetched at the same time
+	stored map[heygen.Asset]storage.Asset
+	absent map[heygen.Asset]string
+	left   map[string]storage.Leftover // by asset: what an earlier worker stored and did not seal
 }
 
 // startsOver is how often a transfer begins again because another worker has ended its uploads under it.
@@ -62,16 +65,37 @@ func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*s
 	if err != nil {
 		return nil, err
 	}
-	for _, asset := range heygen.Assets() {
-		if err := r.asset(ctx, asset); err != nil {
-			if errors.Is(err, errUnchanged) {
-				v.Again = false
-				return a.transfer(ctx, v, progress)
-			}
-			return nil, storeError(err)
+	if err := r.assets(ctx); err != nil {
+		if errors.Is(err, errUnchanged) {
+			v.Again = false
+			return a.transfer(ctx, v, progress)
 		}
+		return nil, storeError(err)
 	}
 	return r.seal(ctx)
+}
+
+// assets stores the video, and then the rest at the same time: those are mostly small, and a video of a few seconds
+// spends more time waiting for answers than for bytes. One that fails doesn't stop the others, since what is stored is kept.
+func (r *run) assets(ctx context.Context) error {
+	if err := r.asset(ctx, heygen.AssetVideo); err != nil {
+		return err
+	}
+	all := heygen.Assets()
+	errs := make([]error, len(all))
+	var rest sync.WaitGroup
+	for i, asset := range all {
+		if asset != heygen.AssetVideo {
+			rest.Go(func() { errs[i] = r.asset(ctx, asset) })
+		}
+	}
+	rest.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nothingMoreComes says whether HeyGen's answer to another look at a sealed video ends the waiting for its late assets:
@@ -102,8 +126,14 @@ func (a *Archiver) newRun(ctx context.Context, v Video, old *storage.Manifest, p
 	if progress == nil {
 		progress = func(string, int64, int64) {}
 	}
+	var telling sync.Mutex
+	oneByOne := func(asset string, stored, total int64) {
+		telling.Lock()
+		defer telling.Unlock()
+		progress(asset, stored, total)
+	}
 	r := &run{
-		Archiver: a, v: v, hv: hv, progress: progress, old: old, generation: 1,
+		Archiver: a, v: v, hv: hv, progress: oneByOne, old: old, generation: 1,
 		stored: map[heygen.Asset]storage.Asset{}, absent: map[heygen.Asset]string{}, left: left,
 	}
 	if old == nil {
@@ -121,21 +151,26 @@ func (a *Archiver) newRun(ctx context.Context, v Video, old *storage.Manifest, p
 // asset stores one asset, or records why it is absent. It returns an error only if the video cannot be sealed
 // without it now.
 func (r *run) asset(ctx context.Context, asset heygen.Asset) error {
-	if _, done := r.stored[asset]; done {
+	r.mu.Lock()
+	_, done := r.stored[asset]
+	r.mu.Unlock()
+	if done {
 		return nil
 	}
 	link, offered := r.hv.Link(asset)
 	if !offered {
 		if asset != heygen.AssetVideo && r.late(r.v, r.hv) {
-			r.absent[asset] = storage.AbsentLate
+			r.lacks(asset, storage.AbsentLate)
 			return nil
 		}
-		r.absent[asset] = storage.AbsentNotOffered
+		r.lacks(asset, storage.AbsentNotOffered)
 		return nil
 	}
 	got, err := r.fetchAsset(ctx, asset, link)
 	if err == nil {
+		r.mu.Lock()
 		r.stored[asset] = got
+		r.mu.Unlock()
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -152,15 +187,21 @@ func (r *run) asset(ctx context.Context, asset heygen.Asset) error {
 func (r *run) optional(asset heygen.Asset, err error) error {
 	switch {
 	case isNotThere(err) && r.late(r.v, r.hv):
-		r.absent[asset] = storage.AbsentLate
+		r.lacks(asset, storage.AbsentLate)
 		return nil
 	case isNotThere(err), r.v.Failures >= r.cfg.LastAttempt:
 		r.cfg.Log.Warn("an optional asset cannot be had; the video is sealed without it",
 			"video_id", r.v.ID, "asset", asset, "err", err)
-		r.absent[asset] = storage.AbsentGone
+		r.lacks(asset, storage.AbsentGone)
 		return nil
 	}
 	return err
+}
+
+func (r *run) lacks(asset heygen.Asset, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.absent[asset] = reason
 }
 
 // errWithdrawn: HeyGen offered the asset when the transfer began and no longer does.

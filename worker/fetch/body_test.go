@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,3 +138,113 @@ func TestAnAnswerOutlivesTheContextItWasAskedUnder(t *testing.T) {
 		}
 	})
 }
+
+// A file with many streams does not keep others from a busy host: the next free slot goes to who has fewest.
+func TestAHostsSlotsGoToTheFileWithFewest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &streams{limit: 2, hosts: map[string]*slots{}}
+		giant, small := newTurn(), newTurn()
+		var leaves []func()
+		for range 2 {
+			leave, err := s.enter(t.Context(), "h", giant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leaves = append(leaves, leave)
+		}
+		served := make(chan string, 4)
+		wait := func(file *turn, name string) {
+			go func() {
+				leave, err := s.enter(t.Context(), "h", file)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				served <- name
+				leave()
+			}()
+			synctest.Wait()
+		}
+		wait(giant, "giant")
+		wait(giant, "giant")
+		wait(small, "small")
+		leaves[0]()
+		if first := <-served; first != "small" {
+			t.Errorf("%s was served first", first)
+		}
+		leaves[1]()
+		<-served
+		<-served
+		synctest.Wait()
+		if len(s.hosts) != 0 {
+			t.Errorf("hosts are remembered for ever: %v", s.hosts)
+		}
+	})
+}
+
+// Two files share the bandwidth equally, however many streams each has, and all together stay at it.
+func TestTheBandwidthIsKeptAndSharedByFile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const rate, span = 10_000_000, 10 * time.Second
+		m := newMeter(rate)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(span, cancel) // no deadline: the bucket would not wait beyond it, and neither has a read one
+		var one, many atomic.Int64
+		var all sync.WaitGroup
+		stream := func(file *turn, sum *atomic.Int64) {
+			all.Go(func() {
+				for m.pay(ctx, file, m.piece); ctx.Err() == nil; m.pay(ctx, file, m.piece) {
+					sum.Add(int64(m.piece))
+				}
+			})
+		}
+		first, second := newTurn(), newTurn()
+		stream(first, &one)
+		for range 31 {
+			stream(second, &many)
+		}
+		all.Wait()
+		if got, want := one.Load()+many.Load(), int64(rate*span.Seconds()); got < want*98/100 || got > want*102/100 {
+			t.Errorf("%d bytes in %s, want %d", got, span, want)
+		}
+		if one.Load() < many.Load()*9/10 {
+			t.Errorf("one stream got %d bytes, 31 of another file %d", one.Load(), many.Load())
+		}
+	})
+}
+
+func TestALimitedReadAllocatesNothing(t *testing.T) {
+	_, w := newWatch(t.Context(), time.Minute)
+	m, file := newMeter(1<<40), newTurn()
+	b := &body{src: endless{}, end: -1, watch: w, leave: func() {}, piece: m.piece}
+	b.pay = func(n int) { m.pay(t.Context(), file, n) }
+	b.bind(t.Context())
+	defer b.Close()
+	buf := make([]byte, 64<<10)
+	if n := testing.AllocsPerRun(1000, func() { _, _ = b.Read(buf) }); n > 0 {
+		t.Errorf("%.0f allocations a read", n)
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	_, w := newWatch(b.Context(), time.Minute)
+	body := &body{src: endless{}, end: -1, watch: w, leave: func() {}}
+	body.bind(b.Context())
+	defer body.Close()
+	buf := make([]byte, 64<<10)
+	b.SetBytes(int64(len(buf)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := body.Read(buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// endless is a source that never ends.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+func (endless) Close() error               { return nil }

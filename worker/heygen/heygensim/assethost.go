@@ -38,12 +38,14 @@ type answer struct {
 	span   span
 	fault  *Fault
 	cut    int64 // where the fault cuts, or -1
+	end    func()
 }
 
 // serveAsset is the asset host: signature, object, range, fault, body.
 func (s *Sim) serveAsset(w http.ResponseWriter, r *http.Request) {
 	now := s.opt.Now()
-	a := &answer{w: w, r: r, sim: s, log: s.journal.open("asset", r, now), cut: -1}
+	a := &answer{w: w, r: r, sim: s, log: s.journal.open("asset", r, now), cut: -1, end: s.journal.begin()}
+	defer a.end()
 	path, query, signed := strings.Cut(r.RequestURI, "?")
 	path, alias := strings.CutPrefix(path, aliasPrefix)
 
@@ -203,6 +205,9 @@ func (a *answer) send(off, end int64) bool {
 			return false
 		}
 		a.sim.journal.sent(a.log, n)
+		if off+int64(n) == end {
+			a.end() // once these are there the client may ask for the next ones
+		}
 		if _, err := a.w.Write(buf[:n]); err != nil {
 			return false
 		}

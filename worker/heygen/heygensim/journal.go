@@ -29,6 +29,9 @@ type Counts struct {
 	API, Asset int
 	Bytes      int64 // body bytes of the asset host
 
+	// AtOnce is the most answers of the asset host that were under way at the same time.
+	AtOnce int
+
 	// What of API went to the routes of one video, of a list and of many statuses.
 	Detail, List, Statuses int
 }
@@ -40,6 +43,7 @@ type journal struct {
 
 	mu       sync.Mutex
 	counts   Counts
+	underWay int
 	requests []*Request
 	leaks    []string
 }
@@ -77,6 +81,15 @@ func (c *Counts) add(r *Request) {
 	default:
 		c.Detail++
 	}
+}
+
+// begin counts an answer of the asset host, until the function it returns is called for the first time.
+func (j *journal) begin() (end func()) {
+	j.note(func() {
+		j.underWay++
+		j.counts.AtOnce = max(j.counts.AtOnce, j.underWay)
+	})
+	return sync.OnceFunc(func() { j.note(func() { j.underWay-- }) })
 }
 
 // sent notes body bytes of the asset host.

@@ -292,7 +292,7 @@ func TestTheLogHasEveryRequest(t *testing.T) {
 		part.Status != http.StatusPartialContent || part.Bytes != 10 || part.VideoID != "v" || part.Asset != "video" {
 		t.Errorf("Requests[1] = %+v", part)
 	}
-	if c := b.Counts(); c != (heygensim.Counts{API: 1, Asset: 2, Bytes: 10_010, Detail: 1}) {
+	if c := b.Counts(); c != (heygensim.Counts{API: 1, Asset: 2, AtOnce: 1, Bytes: 10_010, Detail: 1}) {
 		t.Errorf("Counts = %+v", c)
 	}
 	if n := b.Sent("v", "video"); n != 10_010 {
