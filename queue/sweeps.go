@@ -43,28 +43,32 @@ type Sweeps struct {
 	owner   string
 	claim   *redis.Script
 	renew   *redis.Script
+	end     *redis.Script
 	indexed *redis.Script
 }
 
 // Sweeps returns the timetable. Every call makes a claimant of its own.
 func (c *Client) Sweeps() *Sweeps {
 	return &Sweeps{rdb: c.ledger.rdb, now: c.now, owner: uuid.NewString(), claim: claimSweepScript(),
-		renew: renewSweepScript(), indexed: indexedScript()}
+		renew: renewSweepScript(), end: endSweepScript(), indexed: indexedScript()}
 }
 
 // claimSweepScript answers what is due for us now, and takes the lease. Times are milliseconds of the claimants' clocks; an
-// unknown one is 0.
+// unknown one is 0. A sweep stays open until it has ended well: one that broke off has handed in the newest pages, and the next
+// would stop there and take the gap behind them for known. So it reads everything.
 func claimSweepScript() *redis.Script {
 	return redis.NewScript(`
 local now, every, full = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local h = redis.call('HMGET', KEYS[1], 'owner', 'until', 'newest', 'full', 'pause')
+local h = redis.call('HMGET', KEYS[1], 'owner', 'until', 'newest', 'full', 'pause', 'open')
 local function num(i) return tonumber(h[i] or '0') or 0 end
 if h[1] and h[1] ~= '' and num(2) > now then return '' end
 if num(5) > now and num(5) - now < 86400000 then return '' end
 local kind = ''
 if full > 0 and math.abs(now - num(4)) >= full then kind = 'full'
 elseif every > 0 and math.abs(now - math.max(num(3), num(4))) >= every then kind = 'newest' end
-if kind ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', now + tonumber(ARGV[3])) end
+if kind == '' then return '' end
+if h[6] and h[6] ~= '' then kind = 'full' end
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', now + tonumber(ARGV[3]), 'open', ARGV[1])
 return kind`)
 }
 
@@ -103,24 +107,48 @@ func (s *Sweeps) Renew(ctx context.Context, account string) (bool, error) {
 	return n == 1, nil
 }
 
+// Open notes that a sweep begins that was not given out by Begin: somebody asked for it by hand. If it breaks off, or reads
+// only a part of the list, the next one that Begin gives out is a full one.
+func (s *Sweeps) Open(ctx context.Context, account string) error {
+	if err := s.rdb.HSet(ctx, keySweep(account), "open", s.owner).Err(); err != nil {
+		return fmt.Errorf("note a sweep of account %s: %w", account, Explain(err))
+	}
+	return nil
+}
+
+// endSweepScript notes a sweep that ended well, and gives back the lease if it is ours.
+func endSweepScript() *redis.Script {
+	return redis.NewScript(`
+local ours = redis.call('HGET', KEYS[1], 'owner') == ARGV[1]
+if ARGV[2] ~= '' then
+	redis.call('HSET', KEYS[1], ARGV[2], ARGV[3], 'success', ARGV[4], 'horizon', ARGV[5], 'open', '')
+end
+if ours then redis.call('HSET', KEYS[1], 'owner', '', 'until', 0, 'pause', ARGV[6]) end
+return 1`)
+}
+
 // Ended is how a sweep ended.
 type Ended struct {
 	Kind    SweepKind
 	Started time.Time
 	Failed  bool
+	// Stopped says that it failed because this process is stopping: another one may go on at once.
+	Stopped bool
 	// Horizon is when the oldest video was created that was not rendered yet; zero: none was seen.
 	Horizon time.Time
 }
 
 // End notes how a sweep ended and gives the lease back. One that failed is due again after a few minutes.
 func (s *Sweeps) End(ctx context.Context, account string, e Ended) error {
-	values := []any{"owner", "", "until", 0}
+	kind, pause := string(e.Kind), int64(0)
 	if e.Failed {
-		values = append(values, "pause", s.now().Add(sweepRetry).UnixMilli())
-	} else {
-		values = append(values, string(e.Kind), e.Started.UnixMilli(), "success", s.now().UnixMilli(), "horizon", millis(e.Horizon), "pause", 0)
+		kind = ""
+		if !e.Stopped {
+			pause = s.now().Add(sweepRetry).UnixMilli()
+		}
 	}
-	if err := s.rdb.HSet(ctx, keySweep(account), values...).Err(); err != nil {
+	err := s.end.Run(ctx, s.rdb, []string{keySweep(account)}, s.owner, kind, e.Started.UnixMilli(), s.now().UnixMilli(), millis(e.Horizon), pause).Err()
+	if err != nil {
 		return fmt.Errorf("note the end of the sweep of account %s: %w", account, Explain(err))
 	}
 	return nil
@@ -170,16 +198,59 @@ func (s *Sweeps) Indexed(ctx context.Context) (bool, error) {
 	return n == 1, nil
 }
 
-// BeginIndex notes that the index is being made from all manifests. The function it returns says that it is made; if
-// Redis was emptied meanwhile, what was written first is lost again, and the index stays unmarked.
-func (s *Sweeps) BeginIndex(ctx context.Context) (done func(context.Context) error, err error) {
-	if err := s.rdb.Set(ctx, keyIndexing, s.owner, 0).Err(); err != nil {
+// indexLease is how long the making of the index may be silent before another process takes it over.
+const indexLease = time.Minute
+
+// Indexing is the making of the index from all manifests, by one process.
+type Indexing struct{ sweeps *Sweeps }
+
+// BeginIndex takes the making of the index; nil: somebody else is at it.
+func (s *Sweeps) BeginIndex(ctx context.Context) (*Indexing, error) {
+	ours, err := s.rdb.SetNX(ctx, keyIndexing, s.owner, indexLease).Result()
+	if err != nil {
 		return nil, fmt.Errorf("begin the index: %w", Explain(err))
 	}
-	return func(ctx context.Context) error {
-		if err := s.indexed.Run(ctx, s.rdb, []string{keyIndexing, keyIndexed}, s.owner, s.now().UnixMilli()).Err(); err != nil {
-			return fmt.Errorf("mark the index: %w", Explain(err))
-		}
+	if !ours {
+		return nil, nil
+	}
+	return &Indexing{s}, nil
+}
+
+// Renew keeps it. An error also says that it is lost: Redis was emptied, or we were silent for too long.
+func (i *Indexing) Renew(ctx context.Context) error {
+	s := i.sweeps
+	theirs, err := s.rdb.Get(ctx, keyIndexing).Result()
+	if err == nil && theirs == s.owner {
+		err = s.rdb.PExpire(ctx, keyIndexing, indexLease).Err()
+	} else if err == nil || errors.Is(err, redis.Nil) {
+		return fmt.Errorf("make the index: %w", errIndexLost)
+	}
+	if err != nil {
+		return fmt.Errorf("make the index: %w", Explain(err))
+	}
+	return nil
+}
+
+var errIndexLost = errors.New("queue: Redis was emptied meanwhile, or another process makes the index; it is tried again")
+
+// Done says that the index is complete. If Redis was emptied meanwhile, what was written first is lost again, and the
+// index stays unmarked.
+func (i *Indexing) Done(ctx context.Context) error {
+	s := i.sweeps
+	if err := s.indexed.Run(ctx, s.rdb, []string{keyIndexing, keyIndexed}, s.owner, s.now().UnixMilli()).Err(); err != nil {
+		return fmt.Errorf("mark the index: %w", Explain(err))
+	}
+	return nil
+}
+
+// GiveUp lets another process begin.
+func (i *Indexing) GiveUp(ctx context.Context) error {
+	s := i.sweeps
+	if theirs, err := s.rdb.Get(ctx, keyIndexing).Result(); err != nil || theirs != s.owner {
 		return nil
-	}, nil
+	}
+	if err := s.rdb.Del(ctx, keyIndexing).Err(); err != nil {
+		return fmt.Errorf("give up the index: %w", Explain(err))
+	}
+	return nil
 }

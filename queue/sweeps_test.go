@@ -107,6 +107,67 @@ func TestAFailedSweepIsTriedAgainSoonAndIsNoSuccess(t *testing.T) {
 	})
 }
 
+// A sweep that broke off has handed in the newest pages. The next one must not stop there.
+func TestASweepThatBrokeOffIsFollowedByAFullOne(t *testing.T) {
+	onEach(t, func(b *bench) {
+		now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+		s, other := clocked(b, &now), clocked(b, &now)
+		begin(t, s)
+		end(t, s, queue.Ended{Kind: queue.SweepFull, Started: now})
+		for _, breakOff := range []func(){
+			func() { begin(t, s); end(t, s, queue.Ended{Kind: queue.SweepNewest, Started: now, Failed: true}) }, // an error
+			func() { begin(t, s); now = now.Add(2 * time.Minute) },                                              // killed
+			func() { // by hand, and only the last hour
+				if err := other.Open(t.Context(), "default"); err != nil {
+					t.Fatal(err)
+				}
+			},
+		} {
+			now = now.Add(time.Hour)
+			breakOff()
+			now = now.Add(time.Hour)
+			if got := begin(t, other); got != queue.SweepFull {
+				t.Errorf("after one that broke off: %q, want full", got)
+			}
+			end(t, other, queue.Ended{Kind: queue.SweepFull, Started: now})
+			now = now.Add(time.Hour)
+			if got := begin(t, s); got != queue.SweepNewest {
+				t.Errorf("after that: %q, want newest", got)
+			}
+			end(t, s, queue.Ended{Kind: queue.SweepNewest, Started: now})
+		}
+	})
+}
+
+// Somebody sweeps by hand while the service is at it.
+func TestASweepByHandDoesNotTakeTheServicesLease(t *testing.T) {
+	onEach(t, func(b *bench) {
+		now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+		service, hand := clocked(b, &now), clocked(b, &now)
+		begin(t, service)
+		if err := hand.Open(t.Context(), "default"); err != nil {
+			t.Fatal(err)
+		}
+		end(t, hand, queue.Ended{Kind: queue.SweepNewest, Started: now})
+		if ours, err := service.Renew(t.Context(), "default"); err != nil || !ours {
+			t.Errorf("the service lost its sweep: %v, %v", ours, err)
+		}
+	})
+}
+
+// Whoever is told to stop leaves the rest to others, at once.
+func TestASweepThatWasStoppedIsDueAtOnce(t *testing.T) {
+	onEach(t, func(b *bench) {
+		now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+		s, other := clocked(b, &now), clocked(b, &now)
+		begin(t, s)
+		end(t, s, queue.Ended{Kind: queue.SweepFull, Started: now, Failed: true, Stopped: true})
+		if got := begin(t, other); got != queue.SweepFull {
+			t.Errorf("got %q, want full", got)
+		}
+	})
+}
+
 func TestTheIndexIsNotMarkedIfRedisWasEmptiedMeanwhile(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, single(t, queuetest.Redis(t).Addr()))
@@ -121,12 +182,18 @@ func TestTheIndexIsNotMarkedIfRedisWasEmptiedMeanwhile(t *testing.T) {
 	}
 	index := func(meanwhile func()) {
 		t.Helper()
-		done, err := s.BeginIndex(t.Context())
-		if err != nil {
-			t.Fatal(err)
+		making, err := s.BeginIndex(t.Context())
+		if err != nil || making == nil {
+			t.Fatalf("begin the index: %v, %v", making, err)
+		}
+		if other, err := b.client.Sweeps().BeginIndex(t.Context()); err != nil || other != nil {
+			t.Errorf("two processes make the index (%v)", err)
+		}
+		if err := making.Renew(t.Context()); err != nil {
+			t.Error(err)
 		}
 		meanwhile()
-		if err := done(t.Context()); err != nil {
+		if err := making.Done(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

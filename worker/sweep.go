@@ -119,24 +119,49 @@ func reaches(page []*heygen.Video, horizon time.Time) bool {
 // restoreBatch is how many manifests are handed over at once.
 const restoreBatch = 250
 
-// restoreIndex makes the index from the manifests if it is not complete. Manifests that cannot be read are left out:
-// their videos are looked at again when somebody asks for them.
+// indexWait is how often a process looks whether another one has made the index.
+const indexWait = 2 * time.Second
+
+// restoreIndex makes the index from the manifests if it is not complete, or waits for the process that is at it.
 func (s *Sweeper) restoreIndex(ctx context.Context) error {
-	complete, err := s.deps.Timetable.Indexed(ctx)
-	if err != nil || complete {
-		return err
+	for {
+		complete, err := s.deps.Timetable.Indexed(ctx)
+		if err != nil || complete {
+			return err
+		}
+		making, err := s.deps.Timetable.BeginIndex(ctx)
+		if err != nil {
+			return err
+		}
+		if making != nil {
+			err := s.makeIndex(ctx, making)
+			if err != nil {
+				giving, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+				defer cancel()
+				return errors.Join(err, making.GiveUp(giving))
+			}
+			return nil
+		}
+		timer := time.NewTimer(indexWait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
 	}
-	done, err := s.deps.Timetable.BeginIndex(ctx)
-	if err != nil {
-		return err
-	}
+}
+
+// makeIndex reads all manifests. Those that cannot be read are left out: their videos are looked at again when somebody
+// asks for them.
+func (s *Sweeper) makeIndex(ctx context.Context, making Indexing) error {
 	began, restored := s.cfg.Now(), 0
 	var batch []*storage.Manifest
 	flush := func() error {
 		n, err := s.deps.Intake.Restore(ctx, batch)
 		restored += n
 		batch = batch[:0]
-		return err
+		return errors.Join(err, making.Renew(ctx))
 	}
 	for m, err := range s.deps.Archive.Manifests(ctx) {
 		var damaged *storage.DamagedError
@@ -158,5 +183,5 @@ func (s *Sweeper) restoreIndex(ctx context.Context) error {
 		return err
 	}
 	s.cfg.Log.Info("index made from the manifests", "videos", restored, "dur", s.cfg.Now().Sub(began))
-	return done(ctx)
+	return making.Done(ctx)
 }

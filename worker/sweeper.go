@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/reelkeep/reelkeep/storage"
@@ -67,7 +68,15 @@ type Timetable interface {
 	End(ctx context.Context, account string, r SweepReport) error
 	Horizon(ctx context.Context, account string) (time.Time, error)
 	Indexed(ctx context.Context) (bool, error)
-	BeginIndex(ctx context.Context) (done func(context.Context) error, err error)
+	// BeginIndex takes the making of the index; nil: somebody else is at it.
+	BeginIndex(ctx context.Context) (Indexing, error)
+}
+
+// Indexing is the making of the index from all manifests. It must be renewed while it goes on.
+type Indexing interface {
+	Renew(ctx context.Context) error
+	Done(ctx context.Context) error
+	GiveUp(ctx context.Context) error
 }
 
 // SweeperDeps are the parts a Sweeper works with.
@@ -95,6 +104,7 @@ type SweepReport struct {
 	Kind    string
 	Started time.Time
 	Err     error // why it ended early; nil: it did not
+	Stopped bool  // it ended early because we were told to stop
 
 	Pages     int
 	Seen      int // videos in the list
@@ -123,59 +133,63 @@ func NewSweeper(cfg SweeperConfig, deps SweeperDeps) (*Sweeper, error) {
 	return &Sweeper{cfg: cfg, deps: deps}, nil
 }
 
-// Run sweeps on schedule until ctx ends, then returns nil. Trouble with one account does not keep the others waiting.
+// Run sweeps on schedule until ctx ends, then returns nil. Each account goes its own way: neither trouble with one nor a long
+// list keeps the others waiting.
 func (s *Sweeper) Run(ctx context.Context) error {
+	if s.cfg.Every <= 0 && s.cfg.FullEvery <= 0 {
+		<-ctx.Done()
+		return nil
+	}
+	var accounts sync.WaitGroup
+	for account := range s.deps.Lists {
+		accounts.Go(func() { s.follow(ctx, account) })
+	}
+	accounts.Wait()
+	return nil
+}
+
+// follow sweeps one account whenever it is due.
+func (s *Sweeper) follow(ctx context.Context, account string) {
 	look := time.NewTicker(s.cfg.Look)
 	defer look.Stop()
 	for {
-		s.due(ctx)
+		if err := s.turn(ctx, account); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("the sweep will be tried again", "account", account, "err", err)
+		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-look.C:
 		}
-	}
-}
-
-// due sweeps every account whose turn it is.
-func (s *Sweeper) due(ctx context.Context) {
-	if s.cfg.Every <= 0 && s.cfg.FullEvery <= 0 {
-		return
-	}
-	done := make(chan struct{})
-	for account := range s.deps.Lists {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			if err := s.turn(ctx, account); err != nil && ctx.Err() == nil {
-				s.cfg.Log.Warn("the sweep will be tried again", "account", account, "err", err)
-			}
-		}()
-	}
-	for range s.deps.Lists {
-		<-done
 	}
 }
 
 // turn sweeps the account if it is due and ours.
 func (s *Sweeper) turn(ctx context.Context, account string) error {
 	kind, err := s.deps.Timetable.Begin(ctx, account, s.cfg.Every, s.cfg.FullEvery)
-	if err != nil || kind == "" {
-		return err
+	if err != nil {
+		// Whoever watches Redis tells of its outages, once and not at every look.
+		s.cfg.Log.Debug("the timetable can't be asked", "account", account, "err", err)
+		return nil
 	}
-	ctx, stop := context.WithCancelCause(ctx)
+	if kind == "" {
+		return nil
+	}
+	sweeping, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	renewing := make(chan struct{})
+	kept := make(chan struct{})
 	go func() {
-		defer close(renewing)
-		s.keep(ctx, account, stop)
+		defer close(kept)
+		s.keep(sweeping, account, stop)
 	}()
-	r := s.Sweep(ctx, account, SweepOptions{Full: kind == SweepFull})
+	r := s.Sweep(sweeping, account, SweepOptions{Full: kind == SweepFull})
 	stop(nil)
-	<-renewing
-	if errors.Is(context.Cause(ctx), errTakenOver) {
+	<-kept
+	if errors.Is(context.Cause(sweeping), errTakenOver) {
 		return errTakenOver
 	}
 	// The end is noted even if we are told to stop: another process goes on at once instead of waiting for the lease.
+	r.Stopped = ctx.Err() != nil
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return errors.Join(r.Err, s.deps.Timetable.End(ending, account, r))

@@ -87,12 +87,31 @@ func (y *tray) End(_ context.Context, account string, r worker.SweepReport) erro
 	return nil
 }
 
-func (y *tray) Horizon(context.Context, string) (time.Time, error) { return y.horizon, nil }
-func (y *tray) Indexed(context.Context) (bool, error)              { return y.indexed, nil }
-
-func (y *tray) BeginIndex(context.Context) (func(context.Context) error, error) {
-	return func(context.Context) error { y.indexed = true; return nil }, nil
+func (y *tray) Horizon(context.Context, string) (time.Time, error) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.horizon, nil
 }
+
+func (y *tray) Indexed(context.Context) (bool, error) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.indexed, nil
+}
+
+func (y *tray) BeginIndex(context.Context) (worker.Indexing, error) { return indexing{y}, nil }
+
+type indexing struct{ y *tray }
+
+func (i indexing) Done(context.Context) error {
+	i.y.mu.Lock()
+	defer i.y.mu.Unlock()
+	i.y.indexed = true
+	return nil
+}
+
+func (indexing) Renew(context.Context) error  { return nil }
+func (indexing) GiveUp(context.Context) error { return nil }
 
 // shelves is an archive with these videos in it.
 type shelves []string
@@ -297,6 +316,43 @@ func TestAnAccountInTroubleDoesNotStopTheOthers(t *testing.T) {
 	}
 }
 
+// One account's list is endless, it seems; the other account is swept again and again meanwhile.
+func TestALongSweepDoesNotKeepOtherAccountsWaiting(t *testing.T) {
+	l := newSweepLab(t, newTray(), nil)
+	l.add(0, nil)
+	y := l.tray
+	y.due["slow"], y.due["default"] = true, true
+	api, err := heygen.New(heygen.Config{BaseURL: l.sim.APIURL(), Key: secret.New(l.sim.Key())})
+	must(t, err)
+	t.Cleanup(api.Close)
+	s, err := worker.NewSweeper(worker.SweeperConfig{Every: time.Hour, Look: time.Millisecond},
+		worker.SweeperDeps{Lists: map[string]worker.Lister{"default": api, "slow": endless{}}, Archive: shelves{}, Intake: y, Timetable: y})
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- s.Run(ctx) }()
+	for range 3 {
+		if account := <-y.ends; account != "default" {
+			t.Errorf("the sweep of %s ended", account)
+		}
+		y.mu.Lock()
+		y.due["default"] = true
+		y.mu.Unlock()
+	}
+	stop()
+	must(t, <-ran)
+}
+
+// endless is a list whose first page never comes.
+type endless struct{}
+
+func (endless) Pages(ctx context.Context, _ heygen.ListOptions) iter.Seq2[[]*heygen.Video, error] {
+	return func(yield func([]*heygen.Video, error) bool) {
+		<-ctx.Done()
+		yield(nil, ctx.Err())
+	}
+}
+
 func TestASweepThatIsToldToStopNotesItsEnd(t *testing.T) {
 	l := newSweepLab(t, newTray(), nil)
 	l.add(0, nil)
@@ -304,7 +360,7 @@ func TestASweepThatIsToldToStopNotesItsEnd(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	must(t, l.sweeper.Run(ctx))
-	if len(l.tray.ended) != 1 || !errors.Is(l.tray.ended[0].Err, context.Canceled) {
-		t.Errorf("ended as %+v, want one end with context.Canceled", l.tray.ended)
+	if len(l.tray.ended) != 1 || !errors.Is(l.tray.ended[0].Err, context.Canceled) || !l.tray.ended[0].Stopped {
+		t.Errorf("ended as %+v, want one end with context.Canceled that says it was stopped", l.tray.ended)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
 	"github.com/reelkeep/reelkeep/worker"
+	"github.com/reelkeep/reelkeep/worker/heygen"
 )
 
 func sweepCommand(con *console) *cli.Command {
@@ -69,27 +70,41 @@ func (r *sweepRun) do(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
-	p, err := newParts(ctx, r.cfg, makings{open: openShelf}, log)
+	p, err := newParts(ctx, r.cfg, makings{open: openShelf, gate: func(account string) heygen.Gate { return client.Budget(account) }}, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
+	if !r.opt.Dry { // another bucket's manifests in this fleet's index would hide what is missing
+		if err := client.CheckFingerprint(ctx, fingerprintOf(r.cfg, p.shelf)); err != nil {
+			return fleetError(ctx, err)
+		}
+	}
 	sweeper, err := newSweeper(r.cfg, client, p, log)
 	if err != nil {
 		return err
 	}
 	var failed []error
 	for _, account := range r.accounts {
-		report := sweeper.Sweep(ctx, account, r.opt)
-		if err := r.print(account, report); err != nil {
-			return err
-		}
-		failed = append(failed, report.Err)
-		if !r.opt.Dry && report.Err == nil {
-			failed = append(failed, timetable{client.Sweeps()}.End(ctx, account, report))
-		}
+		failed = append(failed, r.sweep(ctx, sweeper, timetable{client.Sweeps()}, account))
 	}
 	return errors.Join(failed...)
+}
+
+// sweep sweeps one account and tells the service's timetable, so that it neither does the same again nor takes a part for
+// the whole.
+func (r *sweepRun) sweep(ctx context.Context, sweeper *worker.Sweeper, t timetable, account string) error {
+	if !r.opt.Dry {
+		if err := t.Open(ctx, account); err != nil {
+			return fleetError(ctx, err)
+		}
+	}
+	report := sweeper.Sweep(ctx, account, r.opt)
+	err := errors.Join(r.print(account, report), report.Err)
+	if r.opt.Dry || err != nil || !r.opt.Since.IsZero() {
+		return err
+	}
+	return t.End(ctx, account, report)
 }
 
 func (r *sweepRun) print(account string, s worker.SweepReport) error {

@@ -45,12 +45,13 @@ func patiently(ctx context.Context) (context.Context, context.CancelFunc) {
 // fleetError is what a command ends with that Redis kept from its work: exit code 5 and the name of the setting, or,
 // if somebody interrupted it, that.
 func fleetError(ctx context.Context, err error) error {
+	var otherFleet *queue.FingerprintError
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case ofVideo(err):
+	case ofVideo(err), errors.As(err, &otherFleet):
 		return err // Redis is fine
 	case errors.Is(err, context.DeadlineExceeded):
 		return withCode(exitDependency, fmt.Errorf("REELKEEP_REDIS: no answer within %s: %w", fleetPatience, err))

@@ -83,6 +83,15 @@ func (t timetable) Begin(ctx context.Context, account string, newest, full time.
 // End notes how a sweep ended.
 func (t timetable) End(ctx context.Context, account string, r worker.SweepReport) error {
 	return t.Sweeps.End(ctx, account, queue.Ended{
-		Kind: queue.SweepKind(r.Kind), Started: r.Started, Failed: r.Err != nil, Horizon: r.Horizon,
+		Kind: queue.SweepKind(r.Kind), Started: r.Started, Failed: r.Err != nil, Stopped: r.Stopped, Horizon: r.Horizon,
 	})
+}
+
+// BeginIndex takes the making of the index.
+func (t timetable) BeginIndex(ctx context.Context) (worker.Indexing, error) {
+	making, err := t.Sweeps.BeginIndex(ctx)
+	if making == nil {
+		return nil, err // not a nil inside an interface
+	}
+	return making, err
 }

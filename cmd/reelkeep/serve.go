@@ -86,7 +86,7 @@ func isStop(err error) bool {
 
 // work runs the roles and the watching until ctx ends or one of them fails.
 func (s *service) work(ctx context.Context, client *queue.Client, p *parts) error {
-	fingerprint := s.fingerprint(p)
+	fingerprint := fingerprintOf(s.cfg, p.shelf)
 	if err := s.reach(ctx, "redis", queue.IsAway, func(ctx context.Context) error { return client.CheckFingerprint(ctx, fingerprint) }); err != nil {
 		return err
 	}
@@ -147,9 +147,9 @@ func newSweeper(cfg config.Config, client *queue.Client, p *parts, log *slog.Log
 	)
 }
 
-// fingerprint is what all processes of a fleet must agree on.
-func (s *service) fingerprint(p *parts) string {
-	return p.shelf.Fingerprint() + " accounts=" + strings.Join(s.cfg.AccountNames(), ",")
+// fingerprintOf is what all processes of a fleet must agree on.
+func fingerprintOf(cfg config.Config, s *shelf) string {
+	return s.Fingerprint() + " accounts=" + strings.Join(cfg.AccountNames(), ",")
 }
 
 // openQueue connects to the fleet's Redis, or brings one up in this process.
