@@ -134,7 +134,8 @@ func (d *Desk) run(ctx context.Context, r *round) {
 	if len(r.ids) == 1 {
 		return
 	}
-	if inDoubt && !d.scout(ctx, r) {
+	// Which generation answers has to be found out, too: a plain call does that and is an answer as well.
+	if _, sure := d.api.memory.order(); (inDoubt || !sure) && !d.scout(ctx, r) {
 		return
 	}
 	words, err := d.api.words(ctx, r.ids)
@@ -184,7 +185,9 @@ func (d *Desk) judge(ctx context.Context, r *round, err error) {
 	case errors.Is(err, ErrUnsupported), ok && e.aboutRequest():
 		// Each asks by himself, such as when HeyGen refuses a whole call for one id in it. But one goes ahead: if HeyGen
 		// is down, the others need not find out one by one.
-		d.scout(ctx, r)
+		if r.first == nil {
+			d.scout(ctx, r)
+		}
 	default:
 		r.err = err
 	}
