@@ -117,6 +117,9 @@ func (s *Server) after(r *run, base *entry, v verdict, now time.Time) *entry {
 			next.State = v.out.State
 		}
 		next.Due = now.Add(max(wait.RetryAfter(), 0)).UnixMilli()
+		if isQuiet(v.err) {
+			next.Error = base.Error
+		}
 	default:
 		next.fail(s.cfg, now)
 	}
@@ -243,6 +246,12 @@ func (s *Server) note(e *entry, herr error) {
 	case herr != nil && e.Error != nil:
 		s.log.Warn("step will be tried again", "video_id", e.ID, "step", string(e.Step), "attempt", e.Failures, "err", errText(e))
 	}
+}
+
+// isQuiet says whether an error is nothing to be told of.
+func isQuiet(err error) bool {
+	var q quiet
+	return errors.As(err, &q) && q.Quiet()
 }
 
 // waits says whether an error only puts the step off.

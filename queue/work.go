@@ -73,7 +73,7 @@ type Outcome struct {
 // a video that is done already: a stale run is possible and must be harmless.
 //
 // An error that answers RetryAfter() time.Duration (found with errors.As) is not a failure: the video comes back
-// then. One that answers Settle() (state, reason string) ends the video so. Any other error is a failure: it is
+// then; if it also answers Quiet() with true, nothing is wrong and it is not shown. One that answers Settle() (state, reason string) ends the video so. Any other error is a failure: it is
 // tried again after a growing pause, and given up after MaxFailures of them without a stored part between.
 // Error texts are shown to people and kept in Redis: the handler MUST have taken keys and link queries out.
 // If an error answers Hint() string or Code() string, those are kept too.
@@ -98,5 +98,7 @@ type Progress interface {
 }
 
 type retryAfter interface{ RetryAfter() time.Duration }
+
+type quiet interface{ Quiet() bool }
 
 type settler interface{ Settle() (state, reason string) }

@@ -132,6 +132,21 @@ func (e *OutageError) Unwrap() error { return e.Err }
 // RetryAfter says when to try again.
 func (e *OutageError) RetryAfter() time.Duration { return e.After }
 
+// BusyError says that the fleet has asked HeyGen as often as it allows itself just now. Nothing is wrong.
+type BusyError struct {
+	After time.Duration
+	Err   error
+}
+
+func (e *BusyError) Error() string { return e.Err.Error() }
+func (e *BusyError) Unwrap() error { return e.Err }
+
+// RetryAfter says when there is room again.
+func (e *BusyError) RetryAfter() time.Duration { return e.After }
+
+// Quiet says that this is nothing to be told of.
+func (e *BusyError) Quiet() bool { return true }
+
 // RefusedError says that HeyGen or the store refuses our credentials or our settings. Retrying a video does not
 // help; a person must act. The videos wait.
 type RefusedError struct {
@@ -162,6 +177,9 @@ func (a *Archiver) heygenError(v Video, err error) error {
 	var he *heygen.Error
 	if !errors.As(err, &he) {
 		return err
+	}
+	if he.Busy() {
+		return &BusyError{After: he.Wait, Err: err}
 	}
 	switch he.Kind {
 	case heygen.NotFound:

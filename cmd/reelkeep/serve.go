@@ -248,6 +248,9 @@ func (s *service) checkKeys(ctx context.Context, p *parts) error {
 	for account, api := range p.heygen {
 		asking.Go(func() error {
 			err := api.Check(ctx)
+			if isBusy(err) {
+				err = nil
+			}
 			s.board.set(heygenOf(account), err)
 			if isKeyRefused(err) {
 				refused <- fmt.Errorf("account %s: %w", account, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +25,18 @@ const heygenPrefix = "heygen/"
 // heygenOf is what the board calls HeyGen as one account sees it.
 func heygenOf(account string) string { return heygenPrefix + account }
 
-func isKeyRefused(err error) bool { return heygen.KindOf(err) == heygen.Unauthorized }
+// isKeyRefused says whether HeyGen itself has just refused the key. A gate that others closed may have been closed over
+// another key of the account, while a new one is rolled out.
+func isKeyRefused(err error) bool {
+	e, ok := errors.AsType[*heygen.Error](err)
+	return ok && e.Kind == heygen.Unauthorized && !e.Held()
+}
+
+// isBusy says whether nothing is wrong, and only the fleet's own allowance of requests is used up.
+func isBusy(err error) bool {
+	e, ok := errors.AsType[*heygen.Error](err)
+	return ok && e.Busy()
+}
 
 // watchDependencies keeps the board true until ctx ends.
 func (s *service) watchDependencies(ctx context.Context, client *queue.Client, p *parts) {
@@ -50,7 +62,7 @@ func (s *service) look(ctx context.Context, name string, try func(context.Contex
 	looking, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	err := try(looking)
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !isBusy(err) {
 		s.board.set(name, err)
 	}
 }

@@ -40,6 +40,7 @@ type Error struct {
 	key     string // the setting that holds the key
 	absent  bool   // it looks as if the endpoint itself were not there
 	closed  bool   // no request was made: the gate did not let it in
+	busy    bool   // nor is anything wrong: what the fleet allows itself is used up
 	foreign bool   // it is not the API that speaks here
 	telling bool   // the code is one that we know to mean Kind
 }
@@ -51,6 +52,13 @@ func KindOf(err error) Kind {
 	}
 	return ""
 }
+
+// Held says whether no request was made because the gate did not let it in. What the error says of HeyGen or of the key is
+// then what somebody else heard before.
+func (e *Error) Held() bool { return e.closed }
+
+// Busy says whether the gate is not closed for any trouble, but what all who share it allow themselves is used up.
+func (e *Error) Busy() bool { return e.busy }
 
 // Error tells what happened and what a person can do.
 func (e *Error) Error() string {

@@ -63,7 +63,7 @@ func (t *turn) closed(wait time.Duration, why, api string) *Error {
 	switch e.Kind {
 	case Throttled, Down, Unauthorized, Unintelligible:
 	default:
-		e.Kind = Throttled
+		e.Kind, e.busy = Throttled, true
 	}
 	e.Message = fmt.Sprintf("the fleet waits %s: %s", wait.Round(time.Millisecond), t.clean(why))
 	return e
