@@ -92,7 +92,7 @@ func (s *Server) beatOnce(ctx context.Context, full bool) error {
 }
 
 func (s *Server) beatRuns(ctx context.Context, runs []*run, full bool) error {
-	argv := []any{s.cfg.Now().UnixMilli()}
+	argv := []any{s.clock.now().UnixMilli()}
 	var asked []*run
 	for _, r := range runs {
 		raw, dirty, err := r.tracker.take()
@@ -154,6 +154,6 @@ func (s *Server) lost(ctx context.Context, r *run) error {
 	}
 	s.log.Warn("redis was emptied; a video under way is written again", "video_id", r.work.VideoID)
 	next := r.held.entry.clone()
-	_, err = s.ledger.apply(ctx, next.Account, []change{{from: h, next: next, now: s.cfg.Now().UnixMilli()}})
+	_, err = s.ledger.apply(ctx, next.Account, []change{{from: h, next: next, now: s.clock.now().UnixMilli()}})
 	return err
 }

@@ -51,7 +51,7 @@ return 1`)
 
 // claimTick says whether this server is the one to do what in this period.
 func (s *Server) claimTick(ctx context.Context, what string, period time.Duration) (bool, error) {
-	n, err := s.tick.Run(ctx, s.rdb, []string{keyTick(what)}, s.cfg.Now().UnixMilli(), period.Milliseconds()).Int()
+	n, err := s.tick.Run(ctx, s.rdb, []string{keyTick(what)}, s.clock.now().UnixMilli(), period.Milliseconds()).Int()
 	if err != nil {
 		return false, fmt.Errorf("claim %s tick: %w", what, err)
 	}
@@ -107,7 +107,7 @@ func (s *Server) complain(ctx context.Context, what string, err error) {
 
 // dispatch moves what has become due to the ready lists, and what is most urgent there into asynq.
 func (s *Server) dispatch(ctx context.Context) error {
-	now := s.cfg.Now().UnixMilli()
+	now := s.clock.now().UnixMilli()
 	pipe := s.rdb.Pipeline()
 	servers := pipe.HGetAll(ctx, keyServers)
 	accounts := pipe.SMembers(ctx, keyAccounts)
@@ -230,7 +230,7 @@ func (s *Server) claim(ctx context.Context, step Step, chosen []candidate, capac
 	if err != nil {
 		return err
 	}
-	now := s.cfg.Now().UnixMilli()
+	now := s.clock.now().UnixMilli()
 	groups := map[string][]change{}
 	for i, h := range known {
 		if h.entry == nil || h.entry.Flight || h.entry.Step != step {

@@ -369,9 +369,10 @@ func TestSilenceWhileRedisWasAwayIsNotDeath(t *testing.T) {
 func TestWaitingTaskIsNotTakenForDead(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	s, _ := insider(t, ServerConfig{Now: func() time.Time { return now }}, func(context.Context, Work, Progress) (Outcome, error) { return Outcome{}, nil })
+	s, mr := insider(t, ServerConfig{Now: func() time.Time { return now }}, func(context.Context, Work, Progress) (Outcome, error) { return Outcome{}, nil })
 	enqueueAndDispatch(t, s, "v")
 	now = now.Add(time.Hour)
+	mr.SetTime(now)
 	if err := s.reconcile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -382,6 +383,7 @@ func TestWaitingTaskIsNotTakenForDead(t *testing.T) {
 		t.Fatal(err)
 	}
 	now = now.Add(time.Hour)
+	mr.SetTime(now)
 	if err := s.reconcile(t.Context()); err != nil {
 		t.Fatal(err)
 	}

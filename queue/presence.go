@@ -32,9 +32,12 @@ func (e *FingerprintError) Hint() string {
 }
 
 // present announces the server and its slots. It is repeated with the heartbeat, since Redis may have been emptied:
-// the fingerprint, and the queue names that asynq's inspector insists on, must come back then.
+// the fingerprint, and the queue names that asynq's inspector insists on, must come back then. And clocks drift.
 func (s *Server) present(ctx context.Context) error {
-	p := presence{Until: s.cfg.Now().Add(3 * s.cfg.BeatEvery).UnixMilli()}
+	if err := s.setClock(ctx); err != nil {
+		return err
+	}
+	p := presence{Until: s.clock.now().Add(3 * s.cfg.BeatEvery).UnixMilli()}
 	if s.cfg.Ready() {
 		p.Status, p.Transfer = s.cfg.StatusConcurrency, s.cfg.Concurrency
 	}

@@ -40,7 +40,11 @@ func (s *Server) reconcileLoop(ctx context.Context) {
 
 // reconcile drives again what asynq lost or what died in a worker's hands.
 func (s *Server) reconcile(ctx context.Context) error {
-	silentSince := strconv.FormatInt(s.cfg.Now().Add(-s.cfg.DeadAfter).UnixMilli(), 10)
+	// Whoever passes sentence looks at the clock first: a machine that slept is behind until its next beat.
+	if err := s.setClock(ctx); err != nil || !s.trusts() {
+		return err
+	}
+	silentSince := strconv.FormatInt(s.clock.now().Add(-s.cfg.DeadAfter).UnixMilli(), 10)
 	for _, step := range []Step{StepStatus, StepTransfer} {
 		members, err := s.rdb.ZRangeByScore(ctx, keyFlight(step), &redis.ZRangeBy{Min: "-inf", Max: silentSince, Count: reconcileBatch}).Result()
 		if err != nil {
@@ -81,7 +85,7 @@ func (s *Server) redrive(ctx context.Context, step Step, member string) error {
 	}
 	next := h.entry.clone()
 	next.Flight = false
-	now := s.cfg.Now()
+	now := s.clock.now()
 	next.Updated = now.UnixMilli()
 	if begun {
 		next.Cut = InterruptedByCrash
@@ -139,7 +143,7 @@ func (s *Server) waitsInAsynq(e *entry) (bool, error) {
 }
 
 func (s *Server) touch(ctx context.Context, step Step, member string) error {
-	z := redis.Z{Score: float64(s.cfg.Now().UnixMilli()), Member: member}
+	z := redis.Z{Score: float64(s.clock.now().UnixMilli()), Member: member}
 	if err := s.rdb.ZAddXX(ctx, keyFlight(step), z).Err(); err != nil {
 		return fmt.Errorf("mark a waiting task as seen: %w", err)
 	}

@@ -22,6 +22,7 @@ type Server struct {
 	ledger  *ledger
 	log     *slog.Logger
 	owner   string
+	clock   *clock
 
 	tasks     *asynq.Client
 	inspector *asynq.Inspector
@@ -55,6 +56,7 @@ func NewServer(rdb redis.UniversalClient, cfg ServerConfig, h Handler) (*Server,
 	}
 	return &Server{
 		cfg: cfg, handler: h, rdb: rdb, ledger: newLedger(rdb), log: cfg.Log, owner: owner,
+		clock:     newClock(rdb, cfg.Now),
 		tasks:     asynq.NewClientFromRedisClient(rdb),
 		inspector: asynq.NewInspectorFromRedisClient(rdb),
 		beat:      beatScript(),

@@ -16,7 +16,7 @@ const maxErrorText = 500
 func (s *Server) conclude(ctx context.Context, r *run, v verdict) (*Change, error) {
 	h := r.held
 	if r.ended.IsZero() {
-		r.ended = s.cfg.Now()
+		r.ended = s.clock.now()
 	}
 	now := r.ended // the same for all tries: it tells our own write from others'
 	for range maxContention {
@@ -205,7 +205,7 @@ func (s *Server) release(ctx context.Context, r *run) error {
 		next := h.entry.clone()
 		next.giveBack()
 		next.Cut = InterruptedByDrain
-		now := s.cfg.Now().UnixMilli()
+		now := s.clock.now().UnixMilli()
 		next.Updated = now
 		done, err := s.ledger.apply(ctx, next.Account, []change{{from: h, next: next, now: now}})
 		if err != nil || done[0] == 1 {
