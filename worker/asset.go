@@ -60,7 +60,8 @@ func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link
 		t.contentType = media.TypeOf(path.Ext(earlier.Name)).ContentType
 	}
 	r.deps.Observer.AssetStarted(r.v, string(asset), t.total, t.stored)
-	obj, err := t.stream(ctx)
+	var obj storage.Object
+	err = r.safely(asset, func() (err error) { obj, err = t.stream(ctx); return err })
 	if err != nil {
 		outcome := "failed"
 		if isRejected(err) {

@@ -56,7 +56,9 @@ func (t *assetTransfer) pump(ctx context.Context, up *storage.Upload, first *par
 	order := make(chan *part, 2*most+sendsBeside)
 	hashed := make(chan struct{})
 	go func() { defer close(hashed); p.hash(order) }()
-	p.beginAll(ctx, readCtx, first, order)
+	if err := p.safely(p.asset, func() error { p.beginAll(ctx, readCtx, first, order); return nil }); err != nil {
+		p.failPut(err)
+	}
 	close(order)
 	p.parts.Wait()
 	<-hashed
@@ -97,7 +99,7 @@ func (p *pump) beginAll(ctx, readCtx context.Context, first *part, order chan<- 
 
 // carry reads a part and sends it.
 func (p *pump) carry(ctx, readCtx context.Context, it *part) {
-	err := p.fill(readCtx, it)
+	err := p.safely(p.asset, func() error { return p.fill(readCtx, it) })
 	it.whole = err == nil && len(it.buf) > 0 // a source of unknown length may end exactly at a part's end
 	if it.last || (err == nil && !it.whole) {
 		p.ended.Store(true)
@@ -109,13 +111,15 @@ func (p *pump) carry(ctx, readCtx context.Context, it *part) {
 	}
 	n := int64(len(it.buf))
 	if it.whole {
-		if err = p.send(ctx, p.up, it); err != nil {
+		if err = p.safely(p.asset, func() error { return p.send(ctx, p.up, it) }); err != nil {
 			p.failPut(err)
 		}
 	}
 	p.release(it)
 	if it.whole && err == nil {
-		p.arrived(n)
+		if err := p.safely(p.asset, func() error { p.arrived(n); return nil }); err != nil {
+			p.failPut(err)
+		}
 	}
 }
 
@@ -124,7 +128,7 @@ func (p *pump) hash(order <-chan *part) {
 	for it := range order {
 		<-it.read
 		if it.whole {
-			if err := p.up.Hash(it.Number, it.buf); err != nil {
+			if err := p.safely(p.asset, func() error { return p.up.Hash(it.Number, it.buf) }); err != nil {
 				p.failPut(fmt.Errorf("hash %s: %w", p.name, err))
 			}
 		}

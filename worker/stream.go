@@ -71,6 +71,7 @@ func (t *assetTransfer) refused() {
 func (t *assetTransfer) stream(ctx context.Context) (storage.Object, error) {
 	defer t.closeBody()
 	var first *part
+	defer func() { t.drop(first) }() // whoever was given it has dropped it already, unless something panicked
 	var err error
 	if t.name == "" {
 		if first, err = t.firstPart(ctx); err != nil {
@@ -79,7 +80,6 @@ func (t *assetTransfer) stream(ctx context.Context) (storage.Object, error) {
 	}
 	up, err := t.begin(ctx, first)
 	if err != nil {
-		t.drop(first)
 		return storage.Object{}, err
 	}
 	inMemory := first != nil && first.last
@@ -103,7 +103,7 @@ func (t *assetTransfer) stream(ctx context.Context) (storage.Object, error) {
 
 // firstPart begins the first part and looks at what it is, before anything reaches the store. If it is the only one it
 // is read to its end, and also if only that end tells whether it is.
-func (t *assetTransfer) firstPart(ctx context.Context) (*part, error) {
+func (t *assetTransfer) firstPart(ctx context.Context) (first *part, err error) {
 	n := t.deps.Store.PartSize(t.total)
 	only := t.total >= 0 && t.total <= n
 	if only {
@@ -113,19 +113,22 @@ func (t *assetTransfer) firstPart(ctx context.Context) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if first == nil {
+			t.drop(it)
+		}
+	}()
 	if only || t.total < 0 {
 		err = t.fill(ctx, it)
 	} else {
 		err = t.fillHead(ctx, it)
 	}
 	if err != nil {
-		t.drop(it)
 		return nil, err
 	}
 	it.last = it.last || only
 	kind, err := sniff(t.asset, it.buf[:min(it.have, sniffBytes)], t.file)
 	if err != nil {
-		t.drop(it)
 		return nil, err
 	}
 	_, linkPath, _, _ := t.file.Source()

@@ -166,7 +166,8 @@ func (r *run) asset(ctx context.Context, asset heygen.Asset) error {
 		r.lacks(asset, storage.AbsentNotOffered)
 		return nil
 	}
-	got, err := r.fetchAsset(ctx, asset, link)
+	var got storage.Asset
+	err := r.safely(asset, func() (err error) { got, err = r.fetchAsset(ctx, asset, link); return err })
 	if err == nil {
 		r.mu.Lock()
 		r.stored[asset] = got
