@@ -58,14 +58,6 @@ func (c *Client) NewServer(cfg ServerConfig, h Handler) (*Server, error) {
 // Check looks whether Redis is what it must be; see CheckRedis.
 func (c *Client) Check(ctx context.Context) ([]Warning, error) { return CheckRedis(ctx, c.ledger.rdb) }
 
-// Ping says whether Redis answers.
-func (c *Client) Ping(ctx context.Context) error {
-	if err := c.ledger.rdb.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("reach Redis (REELKEEP_REDIS): %w", Explain(err))
-	}
-	return nil
-}
-
 // CheckFingerprint says whether the fleet behind this Redis has this fingerprint, which becomes its own if it has none
 // yet. The error is a *FingerprintError, or Redis is out of reach.
 func (c *Client) CheckFingerprint(ctx context.Context, fingerprint string) error {

@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-const urlForms = "want redis://[user:pass@]host:6379/0, rediss://… for TLS, redis-sentinel://h1:26379,h2:26379/0?master=NAME or redis-cluster://h1,h2"
+const urlForms = "want redis://host:6379/0 (user:password@ before the host where it needs them), rediss://… for TLS, redis-sentinel://h1:26379,h2:26379/0?master=NAME or redis-cluster://h1,h2"
 
 // Connect builds a Redis client from any of the URL forms that REELKEEP_REDIS takes:
 //
@@ -63,11 +63,46 @@ func connectAny(rawURL string, w wire) (redis.UniversalClient, error) {
 	default:
 		return nil, errors.New(urlForms)
 	}
+	if err == nil {
+		err = checkHosts(rawURL)
+	}
 	if err != nil {
 		return nil, err
 	}
 	rdb.AddHook(hook)
 	return rdb, nil
+}
+
+// CheckURL says whether REELKEEP_REDIS can be understood. Nothing is contacted.
+func CheckURL(rawURL string) error {
+	rdb, err := Connect(rawURL)
+	if err != nil {
+		return err
+	}
+	return rdb.Close()
+}
+
+// checkHosts refuses what can never be reached: go-redis would only find out when it dials, and that looks like an outage.
+func checkHosts(rawURL string) error {
+	scheme, _, _ := strings.Cut(rawURL, "://")
+	if scheme == "unix" {
+		return nil
+	}
+	hosts := authority(rawURL)
+	hosts = hosts[strings.LastIndexByte(hosts, '@')+1:]
+	for _, host := range strings.Split(hosts, ",") {
+		name, port := host, ""
+		if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+			name, port = host[:i], host[i+1:]
+		}
+		if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
+			return fmt.Errorf("the port of a host is not a number from 1 to 65535; %s", urlForms)
+		}
+		if name == "" {
+			return fmt.Errorf("a host is missing; %s", urlForms)
+		}
+	}
+	return nil
 }
 
 func connectSingle(rawURL string, w wire) (redis.UniversalClient, error) {

@@ -91,18 +91,20 @@ const complainEvery = 30 * time.Second
 
 // complain logs trouble with Redis unless it is only that we are stopping.
 func (s *Server) complain(ctx context.Context, what string, err error) {
-	if ctx.Err() != nil {
-		return
-	}
-	s.mu.Lock()
-	quiet := time.Since(s.complained[what]) < complainEvery
-	if !quiet {
-		s.complained[what] = time.Now()
-	}
-	s.mu.Unlock()
-	if !quiet {
+	if ctx.Err() == nil && s.speaks(what) {
 		s.log.Warn("queue upkeep will be tried again", "what", what, "err", Explain(err))
 	}
+}
+
+// speaks says whether this kind of trouble has not been told for a while. what must be one of a few words.
+func (s *Server) speaks(what string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.complained[what]) < complainEvery {
+		return false
+	}
+	s.complained[what] = time.Now()
+	return true
 }
 
 // dispatch moves what has become due to the ready lists, and what is most urgent there into asynq.

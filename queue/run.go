@@ -155,7 +155,7 @@ func (s *Server) settle(ctx context.Context, r *run, v verdict) {
 			}
 			return
 		}
-		s.log.Warn("write outcome; still trying", "video_id", r.work.VideoID, "err", err)
+		s.complain(ctx, "outcome", fmt.Errorf("write the outcome of %s: %w", r.work.VideoID, err))
 		s.mu.Lock()
 		draining := s.draining
 		s.mu.Unlock()

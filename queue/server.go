@@ -164,7 +164,7 @@ func (s *Server) startMotors() ([]*asynq.Server, error) {
 			// Only trouble with Redis reaches these two: what handlers say is settled in the ledger.
 			RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
 			IsFailure:      func(err error) bool { return errors.Is(err, asynq.ErrLeaseExpired) },
-			Logger:         motorLog{s.log},
+			Logger:         motorLog{s.log, s.speaks},
 			LogLevel:       asynq.WarnLevel,
 		})
 		if err := m.Start(s.motorHandler(step)); err != nil {

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,6 +108,7 @@ func (s *Server) after(r *run, base *entry, v verdict, now time.Time) *entry {
 	switch {
 	case errors.As(v.err, &end):
 		state, reason := end.Settle()
+		next.Error.Code = cmp.Or(next.Error.Code, reason, state)
 		next.follow(Outcome{State: State(state), Reason: reason}, now)
 	case errors.Is(v.cause, ErrDraining):
 		next.Error = base.Error

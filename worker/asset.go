@@ -58,8 +58,9 @@ func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link
 	if earlier != nil {
 		t.name, t.stored = earlier.Name, earlier.Offset
 		t.contentType = media.TypeOf(path.Ext(earlier.Name)).ContentType
+	} else {
+		r.deps.Observer.AssetStarted(r.v, string(asset), t.total, 0)
 	}
-	r.deps.Observer.AssetStarted(r.v, string(asset), t.total, t.stored)
 	var obj storage.Object
 	err = r.safely(asset, func() (err error) { obj, err = t.stream(ctx); return err })
 	if err != nil {

@@ -149,6 +149,9 @@ func (t *assetTransfer) begin(ctx context.Context, first *part) (*storage.Upload
 		return nil, fmt.Errorf("begin the upload of %s: %w", t.name, err)
 	}
 	t.stored = up.Stored()
+	if first == nil { // what an earlier worker left goes on; how much that is, the store has just told
+		t.deps.Observer.AssetStarted(t.v, string(t.asset), t.total, t.stored)
+	}
 	return up, nil
 }
 

@@ -100,7 +100,10 @@ func (r *sweepRun) sweep(ctx context.Context, sweeper *worker.Sweeper, t timetab
 		}
 	}
 	report := sweeper.Sweep(ctx, account, r.opt)
-	err := errors.Join(r.print(account, report), report.Err)
+	err := report.Err
+	if err == nil || report.Pages > 0 {
+		err = errors.Join(r.print(account, report), err)
+	}
 	if r.opt.Dry || err != nil || !r.opt.Since.IsZero() {
 		return err
 	}

@@ -133,6 +133,7 @@ func (s *service) sources(client *queue.Client, p *parts) metrics.Sources {
 		Overview:    client.Overview,
 		LastSweep:   func(ctx context.Context) (time.Time, error) { return sweeps.LastSuccess(ctx, accounts) },
 		BufferBytes: p.buffers.Held,
+		RedisFine:   func() bool { return s.board.fine("redis") },
 	}
 }
 

@@ -50,7 +50,7 @@ func (s *service) watchDependencies(ctx context.Context, client *queue.Client, p
 			}
 		})
 	}
-	look("redis", redisEvery, client.Ping, true)
+	look("redis", redisEvery, func(ctx context.Context) error { _, err := client.Check(ctx); return err }, true) // a full one answers a ping
 	look("store", storeEvery, p.shelf.Reach, true)
 	for account, api := range p.heygen {
 		look(heygenOf(account), heygenEvery, api.Check, false)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/worker/secret"
 )
 
@@ -74,7 +75,7 @@ func Load(lookup Lookup) (Config, error) {
 		Accounts:       r.accounts(),
 		HeyGenURL:      r.origin("HEYGEN_API_URL"),
 		HeyGenVersion:  r.oneOf("HEYGEN_API_VERSION", "auto", "v3", "v1"),
-		Redis:          secret.New(r.values["REELKEEP_REDIS"]),
+		Redis:          r.redis("REELKEEP_REDIS"),
 		Store:          r.values["REELKEEP_STORE"],
 		S3PublicURL:    r.origin("REELKEEP_S3_PUBLIC_URL"),
 		Checksum:       r.oneOf("REELKEEP_CHECKSUM", "auto", "crc64nvme", "md5", "readback"),
@@ -165,6 +166,18 @@ func (r *reader) secretFile(s Setting, value string, given bool) (string, bool) 
 		return "", false
 	}
 	return strings.TrimSpace(string(text)), true
+}
+
+// redis takes any of the URL forms. The error does not repeat the URL: it may hold a password.
+func (r *reader) redis(env string) secret.String {
+	value := r.values[env]
+	if value == "" {
+		return secret.String{}
+	}
+	if err := queue.CheckURL(value); err != nil {
+		r.errs = append(r.errs, err)
+	}
+	return secret.New(value)
 }
 
 // origin takes scheme://host[:port] and nothing behind it but a path for the API.

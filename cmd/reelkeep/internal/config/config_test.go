@@ -38,6 +38,7 @@ func TestAllBadSettingsAreNamedAtOnce(t *testing.T) {
 		"REELKEEP_STALL_TIMEOUT": "10ms", "REELKEEP_PRIVATE_SOURCES": "10.0.0.1", "REELKEEP_RENDER_WAIT": "soon", "REELKEEP_LATE_ASSETS_WAIT": "-1s",
 		"REELKEEP_LOG_FORMAT": "xml", "REELKEEP_LOG_LEVEL": "loud", "REELKEEP_OPS_LISTEN": "9464", "REELKEEP_SWEEP_EVERY": "hourly",
 		"REELKEEP_SWEEP_FULL_EVERY": "-1h", "REELKEEP_ACCOUNTS_FILE": "/does/not/exist.json",
+		"REELKEEP_REDIS": "htp://x:secretpw@h",
 	}
 	_, err := Load(from(bad))
 	if err == nil {
@@ -78,6 +79,21 @@ func TestASecretComesFromItsFile(t *testing.T) {
 	t.Setenv("HEYGEN_API_KEY_FILE", file+".missing")
 	if _, err = Load(from(nil)); err == nil || !strings.Contains(err.Error(), "HEYGEN_API_KEY_FILE") {
 		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestARedisThatCanNeverBeReachedIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"redis://:secretpw@h:99999/0", "redis-cluster://", "redis-sentinel://h1,:26379?master=m", "redis://"} {
+		_, err := Load(from(map[string]string{"REELKEEP_REDIS": bad}))
+		if err == nil || !strings.Contains(err.Error(), "REELKEEP_REDIS") || strings.Contains(err.Error(), "secretpw") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	for _, good := range []string{"redis://h", "rediss://user:p%40ss@h:6380/2", "redis-sentinel://h1:26379,h2/0?master=m", "redis-cluster://h1,h2:7000", "redis://[::1]:6379"} {
+		if _, err := Load(from(map[string]string{"REELKEEP_REDIS": good})); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
 	}
 }
 

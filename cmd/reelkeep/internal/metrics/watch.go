@@ -20,6 +20,7 @@ type Sources struct {
 	Overview    func(ctx context.Context) (queue.Overview, error)
 	LastSweep   func(ctx context.Context) (time.Time, error) // zero: no sweep is known to have succeeded
 	BufferBytes func() int64
+	RedisFine   func() bool // whether Redis can be worked with, not only asked: it may be full; nil: yes
 }
 
 // Watch keeps the gauges fresh until ctx ends. While Redis is away they keep what they last said.
@@ -44,7 +45,7 @@ func (m *Metrics) refresh(ctx context.Context, src Sources) {
 	defer cancel()
 	err := errors.Join(m.askQueue(limited, src), m.askSweep(limited, src))
 	switch {
-	case err == nil:
+	case err == nil && (src.RedisFine == nil || src.RedisFine()):
 		m.redisUp.Set(1)
 	case ctx.Err() == nil: // else we are told to stop, which says nothing of Redis
 		m.redisUp.Set(0)
