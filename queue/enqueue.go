@@ -29,14 +29,22 @@ func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
 // Redis 7.2 and later with an append-only file is given time to bring them to its disk: up to a second with appendfsync
 // everysec, however many they are.
 func (c *Client) EnqueueMany(ctx context.Context, jobs []Job) ([]Result, error) {
-	return c.handIn(ctx, jobs, accept)
+	results, fresh, err := c.handIn(ctx, jobs, accept)
+	if err == nil && fresh {
+		err = c.synced(ctx)
+	}
+	if err != nil {
+		return results, fmt.Errorf("enqueue: %w", err)
+	}
+	return results, nil
 }
 
 // acceptor decides what a job means for a video about which h is known. The entry is nil if nothing changes.
 type acceptor func(h *held, job Job, now int64) (*entry, Receipt)
 
-func (c *Client) handIn(ctx context.Context, jobs []Job, decide acceptor) ([]Result, error) {
-	results := make([]Result, len(jobs))
+// handIn does the work of EnqueueMany and Offer. fresh: what the receipts say may not be on Redis's disk yet.
+func (c *Client) handIn(ctx context.Context, jobs []Job, decide acceptor) (results []Result, fresh bool, err error) {
+	results = make([]Result, len(jobs))
 	b := &batch{jobs: make([]Job, len(jobs)), results: results, decide: decide}
 	for i, job := range jobs {
 		j, err := job.normalize()
@@ -50,19 +58,14 @@ func (c *Client) handIn(ctx context.Context, jobs []Job, decide acceptor) ([]Res
 	}
 	for round := 0; len(b.todo) > 0; round++ {
 		if round == maxContention {
-			return results, fmt.Errorf("enqueue %d videos: %w", len(b.todo), errContended)
+			return results, false, fmt.Errorf("%d videos: %w", len(b.todo), errContended)
 		}
 		if err := c.enqueueRound(ctx, b); err != nil {
-			return results, fmt.Errorf("enqueue: %w", err)
+			return results, false, err
 		}
 	}
 	c.kick()
-	if b.fresh {
-		if err := c.synced(ctx); err != nil {
-			return results, fmt.Errorf("enqueue: %w", err)
-		}
-	}
-	return results, nil
+	return results, b.fresh, nil
 }
 
 // batch is the jobs of one EnqueueMany that still need an answer.
