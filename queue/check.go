@@ -107,6 +107,8 @@ func (n *node) check(ctx context.Context) ([]Warning, error) {
 	}
 	if aof := n.config(ctx, "appendonly", "aof_enabled"); aof == "no" || aof == "0" {
 		ws = append(ws, Warning{"durability", "appendonly" + n.where + " is off: a crash of Redis forgets accepted videos", "set appendonly yes and appendfsync everysec"})
+	} else if n.config(ctx, "appendfsync", "") == "no" {
+		ws = append(ws, Warning{"durability", "appendfsync" + n.where + " is no: a crash of its machine forgets what was accepted in the last half minute", "set appendfsync everysec"})
 	}
 	return append(ws, n.checkMemory()...), nil
 }

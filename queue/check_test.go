@@ -38,6 +38,7 @@ func TestCheckRedisSaysWhatToChange(t *testing.T) {
 		{"as we want it", nil, ""},
 		{"evicting", []string{"--maxmemory-policy", "allkeys-lru"}, "eviction"},
 		{"forgetful", []string{"--appendonly", "no"}, "durability"},
+		{"slow to note", []string{"--appendfsync", "no"}, "durability"},
 		{"nearly full", nil, "memory"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

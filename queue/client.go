@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,6 +22,7 @@ type Client struct {
 	kick    func()
 	syncer  *syncer
 	budgets *budgets
+	stuck   atomic.Bool // a server on this connection has not stopped
 }
 
 // NewClient connects to the Redis that url names; see Connect for the forms. The connection is made when it is
@@ -41,9 +43,9 @@ func NewClientFromRedis(rdb redis.UniversalClient) *Client {
 	return &Client{ledger: newLedger(rdb), now: time.Now, kick: func() {}, syncer: new(syncer), budgets: newBudgets()}
 }
 
-// Close ends the connection if NewClient made it.
+// Close ends the connection if NewClient made it. It stays open after ErrNotStopped: the process is about to end.
 func (c *Client) Close() error {
-	if !c.owned {
+	if !c.owned || c.stuck.Load() {
 		return nil
 	}
 	return c.ledger.rdb.Close()
@@ -52,7 +54,12 @@ func (c *Client) Close() error {
 // NewServer returns a server on the client's connection; see NewServer. The client must not be closed before the
 // server's Run has returned.
 func (c *Client) NewServer(cfg ServerConfig, h Handler) (*Server, error) {
-	return NewServer(c.ledger.rdb, cfg, h)
+	s, err := NewServer(c.ledger.rdb, cfg, h)
+	if err != nil {
+		return nil, err
+	}
+	s.stuck = func() { c.stuck.Store(true) }
+	return s, nil
 }
 
 // Check looks whether Redis is what it must be; see CheckRedis.

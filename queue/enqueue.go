@@ -29,14 +29,22 @@ func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
 // Redis 7.2 and later with an append-only file is given time to bring them to its disk: up to a second with appendfsync
 // everysec, however many they are.
 func (c *Client) EnqueueMany(ctx context.Context, jobs []Job) ([]Result, error) {
-	return c.handIn(ctx, jobs, accept)
+	results, fresh, err := c.handIn(ctx, jobs, accept)
+	if err == nil && fresh {
+		err = c.synced(ctx)
+	}
+	if err != nil {
+		return results, fmt.Errorf("enqueue: %w", err)
+	}
+	return results, nil
 }
 
 // acceptor decides what a job means for a video about which h is known. The entry is nil if nothing changes.
 type acceptor func(h *held, job Job, now int64) (*entry, Receipt)
 
-func (c *Client) handIn(ctx context.Context, jobs []Job, decide acceptor) ([]Result, error) {
-	results := make([]Result, len(jobs))
+// handIn does the work of EnqueueMany and Offer. fresh: what the receipts say may not be on Redis's disk yet.
+func (c *Client) handIn(ctx context.Context, jobs []Job, decide acceptor) (results []Result, fresh bool, err error) {
+	results = make([]Result, len(jobs))
 	b := &batch{jobs: make([]Job, len(jobs)), results: results, decide: decide}
 	for i, job := range jobs {
 		j, err := job.normalize()
@@ -50,19 +58,14 @@ func (c *Client) handIn(ctx context.Context, jobs []Job, decide acceptor) ([]Res
 	}
 	for round := 0; len(b.todo) > 0; round++ {
 		if round == maxContention {
-			return results, fmt.Errorf("enqueue %d videos: %w", len(b.todo), errContended)
+			return results, false, fmt.Errorf("%d videos: %w", len(b.todo), errContended)
 		}
 		if err := c.enqueueRound(ctx, b); err != nil {
-			return results, fmt.Errorf("enqueue: %w", err)
+			return results, false, err
 		}
 	}
 	c.kick()
-	if b.fresh {
-		if err := c.synced(ctx); err != nil {
-			return results, fmt.Errorf("enqueue: %w", err)
-		}
-	}
-	return results, nil
+	return results, b.fresh, nil
 }
 
 // batch is the jobs of one EnqueueMany that still need an answer.
@@ -74,21 +77,12 @@ type batch struct {
 	fresh   bool // what the receipts say may not be on Redis's disk yet
 }
 
-// enqueueRound tries each open job once; those overtaken by somebody else stay open. A video named
-// twice waits for the next round, when it meets its own first mention as a duplicate.
+// enqueueRound tries each open job once; those overtaken by somebody else stay open.
 func (c *Client) enqueueRound(ctx context.Context, b *batch) error {
 	var again []int
 	groups := map[string][]int{}
-	named := map[string]bool{}
 	for _, i := range b.todo {
-		j := b.jobs[i]
-		field := fieldOf(j.Account, j.VideoID)
-		if named[field] {
-			again = append(again, i)
-			continue
-		}
-		named[field] = true
-		groups[j.Account] = append(groups[j.Account], i)
+		groups[b.jobs[i].Account] = append(groups[b.jobs[i].Account], i)
 	}
 	for account, group := range groups {
 		for len(group) > 0 {
@@ -105,28 +99,45 @@ func (c *Client) enqueueRound(ctx context.Context, b *batch) error {
 	return nil
 }
 
-func (c *Client) enqueueSome(ctx context.Context, account string, b *batch, which []int) (open []int, err error) {
-	fields := make([]string, len(which))
-	for k, i := range which {
-		fields[k] = fieldOf(account, b.jobs[i].VideoID)
+// mention is what one batch says of one video, which may be named in it several times.
+type mention struct {
+	from     *held
+	next     *entry // nil: nothing changes
+	which    []int
+	receipts []Receipt
+}
+
+// seen is the video as the next job of the batch finds it.
+func (m *mention) seen() *held {
+	if m.next == nil {
+		return m.from
 	}
-	known, err := c.ledger.read(ctx, fields...)
+	return &held{field: m.from.field, entry: m.next}
+}
+
+func (c *Client) enqueueSome(ctx context.Context, account string, b *batch, which []int) (open []int, err error) {
+	mentions, err := c.mentions(ctx, account, b, which)
 	if err != nil {
 		return nil, err
 	}
 	now := c.now().UnixMilli()
 	var changes []change
-	var changed []int
-	var receipts []Receipt
-	for k, i := range which {
-		next, receipt := b.decide(known[k], b.jobs[i], now)
-		b.fresh = b.fresh || next != nil || known[k].fresh(now)
-		if next == nil {
-			b.results[i].Receipt = receipt
+	var changed []*mention
+	for _, m := range mentions {
+		for _, i := range m.which {
+			next, receipt := b.decide(m.seen(), b.jobs[i], now)
+			if next != nil {
+				m.next = next
+			}
+			m.receipts = append(m.receipts, receipt)
+			b.fresh = b.fresh || m.next != nil || m.from.fresh(now)
+		}
+		if m.next == nil {
+			b.answer(m)
 			continue
 		}
-		changes = append(changes, change{from: known[k], next: next, now: now})
-		changed, receipts = append(changed, i), append(receipts, receipt)
+		changes = append(changes, change{from: m.from, next: m.next, now: now})
+		changed = append(changed, m)
 	}
 	if len(changes) == 0 {
 		return nil, nil
@@ -137,12 +148,45 @@ func (c *Client) enqueueSome(ctx context.Context, account string, b *batch, whic
 	}
 	for k, ok := range done {
 		if ok == 1 {
-			b.results[changed[k]].Receipt = receipts[k]
+			b.answer(changed[k])
 		} else {
-			open = append(open, changed[k])
+			open = append(open, changed[k].which...)
 		}
 	}
 	return open, nil
+}
+
+// mentions reads what is held about the videos of some jobs of one account.
+func (c *Client) mentions(ctx context.Context, account string, b *batch, which []int) ([]*mention, error) {
+	var fields []string
+	byField := map[string]*mention{}
+	for _, i := range which {
+		field := fieldOf(account, b.jobs[i].VideoID)
+		m := byField[field]
+		if m == nil {
+			m = new(mention)
+			byField[field] = m
+			fields = append(fields, field)
+		}
+		m.which = append(m.which, i)
+	}
+	known, err := c.ledger.read(ctx, fields...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*mention, len(known))
+	for k, h := range known {
+		out[k] = byField[h.field]
+		out[k].from = h
+	}
+	return out, nil
+}
+
+// answer gives the jobs of a mention their receipts.
+func (b *batch) answer(m *mention) {
+	for k, i := range m.which {
+		b.results[i].Receipt = m.receipts[k]
+	}
 }
 
 // accept is the acceptor of a job that somebody asks for.

@@ -11,9 +11,14 @@ const ReasonRenderTimeout = "render_timeout"
 
 // Offer hands in what a sweep found. Unlike EnqueueMany it leaves settled videos as they are: nobody asked for a
 // failed or cancelled one again. Only a render that was given up for being slow is accepted afresh.
-// A receipt that is no Duplicate is a video that was missing.
+// A receipt that is no Duplicate is a video that was missing. Nor does it wait for Redis's disk: what a crash of Redis
+// forgets, the next full sweep finds again.
 func (c *Client) Offer(ctx context.Context, jobs []Job) ([]Result, error) {
-	return c.handIn(ctx, jobs, acceptFound)
+	results, _, err := c.handIn(ctx, jobs, acceptFound)
+	if err != nil {
+		return results, fmt.Errorf("offer: %w", err)
+	}
+	return results, nil
 }
 
 // acceptFound is accept for a video that a sweep found.

@@ -45,6 +45,7 @@ func (s *Server) motorHandler(step Step) asynq.Handler {
 		}
 		select {
 		case <-r.done:
+		case <-s.grace.Done(): // the video was handed back; asynq shall not wait for the handler
 		case <-ctx.Done():
 			// asynq has given the task up and will not listen to us any more. If it lost its lease (Redis was away
 			// for 30 s) the work goes on: the ledger, not the lease, says whose video it is.
@@ -159,10 +160,10 @@ func (s *Server) settle(ctx context.Context, r *run, v verdict) {
 		s.mu.Lock()
 		draining := s.draining
 		s.mu.Unlock()
-		if draining && wait > 2*time.Second {
+		if draining && (wait > 2*time.Second || s.grace.Err() != nil) {
 			return // the reconciler of another server finds the run without a sign of life
 		}
-		pause(ctx, wait)
+		pause(s.grace, wait)
 		wait = min(2*wait, 5*time.Second)
 	}
 }

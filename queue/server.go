@@ -38,6 +38,12 @@ type Server struct {
 	complained map[string]time.Time // by kind of trouble
 	started    bool
 	working    sync.WaitGroup
+
+	hook       *drainHook
+	stopAsking context.CancelFunc // ends what was asked of Redis before the drain
+	grace      context.Context    // ends when handlers have had their time
+	endGrace   context.CancelFunc
+	stuck      func() // tells the client that the connection must stay open
 }
 
 // NewServer checks the configuration; nothing is contacted. rdb must outlive Run: asynq crashes the
@@ -54,7 +60,10 @@ func NewServer(rdb redis.UniversalClient, cfg ServerConfig, h Handler) (*Server,
 	if owner == "" {
 		owner = uuid.NewString()
 	}
+	asking, stopAsking := context.WithCancel(context.Background())
+	grace, endGrace := context.WithCancel(context.Background())
 	return &Server{
+		hook: &drainHook{over: asking}, stopAsking: stopAsking, grace: grace, endGrace: endGrace, stuck: func() {},
 		cfg: cfg, handler: h, rdb: rdb, ledger: newLedger(rdb), log: cfg.Log, owner: owner,
 		clock:     newClock(rdb, cfg.Now),
 		tasks:     asynq.NewClientFromRedisClient(rdb),
@@ -86,8 +95,8 @@ func (s *Server) kick() {
 }
 
 // Run works until ctx ends, then drains: handlers see ErrDraining, their videos are handed back, and Run returns when
-// all goroutines are gone except those of a handler that ignores its context. It returns nil then. Before
-// any work it returns an error if the fleet has another fingerprint or Redis refuses us (*RedisError); while
+// all goroutines are gone except those of a handler that ignores its context. It returns nil then, and ErrNotStopped if
+// that took longer than DrainGrace and two seconds because Redis hangs. Before any work it returns an error if the fleet has another fingerprint or Redis refuses us (*RedisError); while
 // Redis is out of reach or full it keeps trying. A server runs once.
 func (s *Server) Run(ctx context.Context) error {
 	s.mu.Lock()
@@ -98,15 +107,20 @@ func (s *Server) Run(ctx context.Context) error {
 	s.started = true
 	s.trouble = time.Now() // a server that has just come knows nothing of the time before
 	s.mu.Unlock()
+	s.rdb.AddHook(s.hook)
+	defer s.stopAsking()
+	defer s.endGrace()
 
 	// Upkeep must outlive ctx: draining means writing to Redis after ctx has ended.
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	if err := s.arrive(ctx); err != nil || ctx.Err() != nil {
+		s.hook.lift()
 		return err
 	}
 	motors, err := s.startMotors()
 	if err != nil {
+		s.hook.lift()
 		return err
 	}
 	var loops sync.WaitGroup
@@ -118,10 +132,13 @@ func (s *Server) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	stopDispatch()
-	s.drain(live, motors)
+	err = s.drain(live, motors)
 	stop()
 	loops.Wait()
-	return nil
+	if err == nil {
+		s.hook.lift()
+	}
+	return err
 }
 
 // arrive waits until Redis answers and the fingerprint is known to be ours. A Redis that refuses us is not waited for.
@@ -176,58 +193,6 @@ func (s *Server) startMotors() ([]*asynq.Server, error) {
 		motors = append(motors, m)
 	}
 	return motors, nil
-}
-
-// drain hands back what is under way. Order matters: the flag first, so that a task asynq starts in the meantime is
-// handed back; then the handlers, at a part boundary; asynq last, since it pushes tasks back without
-// asking once its own patience ends.
-func (s *Server) drain(ctx context.Context, motors []*asynq.Server) {
-	s.mu.Lock()
-	s.draining = true
-	for _, r := range s.runs {
-		r.cancel(ErrDraining)
-	}
-	n := len(s.runs)
-	s.mu.Unlock()
-	s.log.Info("draining", "runs", n)
-	s.leave(ctx)
-
-	var stopping sync.WaitGroup
-	for _, m := range motors {
-		stopping.Go(m.Shutdown)
-	}
-	done := make(chan struct{})
-	go func() {
-		s.working.Wait()
-		close(done)
-	}()
-	t := time.NewTimer(s.cfg.DrainGrace)
-	defer t.Stop()
-	select {
-	case <-done:
-	case <-t.C:
-		s.abandon(ctx)
-	}
-	stopping.Wait()
-}
-
-// abandon hands back the videos of handlers that did not return in time. They may still be running: whatever
-// they do is harmless, since their epoch has passed.
-func (s *Server) abandon(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	s.mu.Lock()
-	left := make([]*run, 0, len(s.runs))
-	for _, r := range s.runs {
-		left = append(left, r)
-	}
-	s.mu.Unlock()
-	for _, r := range left {
-		s.log.Warn("handler did not stop in time; its video is handed back", "video_id", r.work.VideoID, "step", string(r.work.Step))
-		if err := s.release(ctx, r); err != nil {
-			s.log.Warn("hand a video back", "video_id", r.work.VideoID, "err", err)
-		}
-	}
 }
 
 // pause waits d unless ctx ends first, and says whether it waited.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,10 +53,30 @@ func (c *Client) synced(ctx context.Context) error {
 		return Explain(fmt.Errorf("wait for Redis's disk: %w", err))
 	}
 	if local, err := wait.Int64Slice(); err != nil || len(local) == 0 || local[0] == 0 {
+		if never, now := unsynced(ctx, node); never || now {
+			if never {
+				c.syncer.forget(c.now())
+			}
+			return nil
+		}
 		return &AwayError{Message: fmt.Sprintf("Redis (REELKEEP_REDIS) has not brought the videos to its disk within %s", syncPatience),
 			Advice: "look at Redis's disk (INFO persistence); handing the videos in again does no harm"}
 	}
 	return nil
+}
+
+// unsynced says whether Redis leaves its disk to the operating system, always (appendfsync no) or only now, during a
+// rewrite: what it has accepted then is as safe as its owner wants it. A Redis that hides its settings has no such word.
+func unsynced(ctx context.Context, node redis.Cmdable) (never, now bool) {
+	conf, err := node.ConfigGet(ctx, "*append*").Result()
+	if err != nil || conf["appendfsync"] == "no" {
+		return err == nil, false
+	}
+	if conf["no-appendfsync-on-rewrite"] != "yes" {
+		return false, false
+	}
+	persistence, err := node.Info(ctx, "persistence").Result()
+	return false, err == nil && (strings.Contains(persistence, "aof_rewrite_in_progress:1") || strings.Contains(persistence, "rdb_bgsave_in_progress:1"))
 }
 
 // home is the node that holds the ledger: WAITAOF has no key, so that a cluster's client would send it anywhere. It

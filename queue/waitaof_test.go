@@ -114,6 +114,56 @@ func TestDiskThatDoesNotAnswerIsNoReceipt(t *testing.T) {
 	}
 }
 
+// A Redis that leaves the disk to the operating system may answer 0 for half a minute.
+func TestRedisThatIsNotToSyncKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		set   []string
+		asked int
+	}{
+		"never":             {[]string{"appendfsync", "no"}, 1}, // and not again soon
+		"not while rewrite": {[]string{"no-appendfsync-on-rewrite", "yes"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newDiskFront(t, func() string { return notOnDisk })
+			rdb := connect(t, f.URL())
+			if err := rdb.ConfigSet(t.Context(), tc.set[0], tc.set[1]).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if tc.asked == 2 { // a rewrite that takes long
+				if err := rdb.ConfigSet(t.Context(), "rdb-key-save-delay", "10000000").Err(); err != nil {
+					t.Fatal(err)
+				}
+				if err := rdb.Set(t.Context(), "ballast", "x", 0).Err(); err != nil {
+					t.Fatal(err)
+				}
+				if err := rdb.BgRewriteAOF(t.Context()).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c := queue.NewClientFromRedis(rdb)
+			for i := range 2 {
+				if _, err := c.Enqueue(t.Context(), queue.Job{VideoID: fmt.Sprint("v", i)}); err != nil {
+					t.Errorf("job %d: %v", i, err)
+				}
+			}
+			if f.questions() != tc.asked {
+				t.Errorf("asked %d times, want %d", f.questions(), tc.asked)
+			}
+		})
+	}
+}
+
+func TestSweepDoesNotWaitForTheDisk(t *testing.T) {
+	t.Parallel()
+	f := newDiskFront(t, func() string { return notOnDisk })
+	c := queue.NewClientFromRedis(connect(t, f.URL()))
+	if rs, err := c.Offer(t.Context(), videos("v", 3)); err != nil || rs[2].State != queue.StateAccepted {
+		t.Errorf("%+v, %v", rs, err)
+	}
+}
+
 func TestVideoAcceptedLongAgoDoesNotWaitForTheDisk(t *testing.T) {
 	t.Parallel()
 	f := newDiskFront(t, func() string { return onDisk })

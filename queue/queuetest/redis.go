@@ -247,6 +247,15 @@ func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 // Kill ends the process as the kernel would.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
+// Freeze lets the process hang: it takes connections and answers nothing. Only Kill and Start bring it back.
+func (s *Server) Freeze() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		s.t.Errorf("freeze redis-server: %v", err)
+	}
+}
+
 func (s *Server) end(sig syscall.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
