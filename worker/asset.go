@@ -38,7 +38,7 @@ func (r *run) fetchAsset(ctx context.Context, asset heygen.Asset, link heygen.Li
 
 func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link) (storage.Asset, error) {
 	t := newAssetTransfer(r, asset)
-	defer func() { t.drop(&part{buf: t.spare}) }()
+	defer t.giveSpare()
 	var err error
 	if t.spare, err = t.memory.Take(ctx, r.deps.Store.PartSize(-1)); err != nil {
 		return storage.Asset{}, err

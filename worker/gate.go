@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// sendsBeside is how many parts at least may be on their way into the store while all streams read.
+// sendsBeside is how many parts at least may be on their way into the store while all streams read ranges.
 const sendsBeside = 4
 
 // A gate lets parts of one asset begin: as many at once as the pace allows streams, and not too many more that are read
 // and not stored yet.
 type gate struct {
 	now     func() time.Time
+	inOrder bool          // one part after the other, each done before the next begins
 	changed chan struct{} // holds one token after a change; only one goroutine waits for it
 
 	mu       sync.Mutex
@@ -21,8 +22,8 @@ type gate struct {
 	inFlight int // reading, on their way into the store, or waiting to be hashed
 }
 
-func newGate(most int, now func() time.Time) *gate {
-	return &gate{now: now, pace: newPace(most), changed: make(chan struct{}, 1)}
+func newGate(most int, inOrder bool, now func() time.Time) *gate {
+	return &gate{now: now, pace: newPace(most), inOrder: inOrder, changed: make(chan struct{}, 1)}
 }
 
 // enter waits until another part may begin. It is for one goroutine.
@@ -30,7 +31,7 @@ func (g *gate) enter(ctx context.Context) error {
 	for {
 		g.mu.Lock()
 		limit := g.pace.limit
-		if g.reading < limit && g.inFlight < limit+max(sendsBeside, limit) {
+		if g.reading < limit && g.inFlight < g.most() {
 			g.reading++
 			g.inFlight++
 			g.mu.Unlock()
@@ -43,6 +44,14 @@ func (g *gate) enter(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// most is how many parts may be in flight.
+func (g *gate) most() int {
+	if g.inOrder {
+		return 1
+	}
+	return g.pace.limit + max(sendsBeside, g.pace.limit)
 }
 
 // read: a part has been read, or will not be.

@@ -8,22 +8,31 @@ import (
 	"github.com/reelkeep/reelkeep/worker/heygen"
 )
 
-// linkLife is how long HeyGen says its links live; the deadline of a video whose links carry no expiry.
+// linkLife is how long HeyGen says its links live.
 const linkLife = 7 * 24 * time.Hour
 
 // deadline is the moment at which the copy of a link that somebody holds dies. Where nothing tells how old that is, it
 // counts as new, and links as living as long as the last one that was seen.
 func (a *Archiver) deadline(v Video, hv *heygen.Video) time.Time {
-	first := firstExpiry(hv)
-	switch {
-	case !first.IsZero():
+	if first := firstExpiry(hv); !first.IsZero() {
 		return first
-	case !hv.CompletedAt.IsZero():
-		return hv.CompletedAt.Add(linkLife)
-	case !createdAt(v, hv).IsZero():
-		return createdAt(v, hv).Add(linkLife)
 	}
-	return a.cfg.Now().Add(cmp.Or(time.Duration(a.life.Load()), linkLife))
+	if old := OldestLinkDies(hv.CompletedAt, createdAt(v, hv)); !old.IsZero() {
+		return old
+	}
+	return firstCompleted(v, a.cfg.Now()).Add(cmp.Or(time.Duration(a.life.Load()), linkLife))
+}
+
+// OldestLinkDies is the deadline of a video as far as its age tells: somebody may have copied its link as soon as there was
+// one. Both times may be zero for unknown, and so may the answer.
+func OldestLinkDies(completed, created time.Time) time.Time {
+	switch {
+	case !completed.IsZero():
+		return completed.Add(linkLife)
+	case !created.IsZero():
+		return created.Add(linkLife)
+	}
+	return time.Time{}
 }
 
 // firstExpiry is when the first link of an answer dies; zero: none is known to.

@@ -21,6 +21,9 @@ import (
 //
 //	enter the gate ─▶ take a buffer ─▶ read ─┬─▶ send ────────────────┬─▶ give the buffer back
 //	                                         └─▶ hash, in file order ─┘
+//
+// A source that is read in order is the exception: its one answer stays open from part to part, and with it one of the
+// host's connections, for which others may wait with the memory in hand. So it goes on with the buffer it has.
 type pump struct {
 	*assetTransfer
 	up   *storage.Upload
@@ -40,11 +43,11 @@ const paceEvery = 50 * time.Millisecond
 
 // pump moves every missing part. first, if not nil, is the first one, which has been begun.
 func (t *assetTransfer) pump(ctx context.Context, up *storage.Upload, first *part) error {
-	most := t.cfg.Streams
-	if t.total < 0 || !t.file.Seekable() {
-		most = 1 // in order
+	most, inOrder := t.cfg.Streams, t.total < 0 || !t.file.Seekable()
+	if inOrder {
+		most = 1
 	}
-	p := &pump{assetTransfer: t, up: up, gate: newGate(most, time.Now)}
+	p := &pump{assetTransfer: t, up: up, gate: newGate(most, inOrder, time.Now)}
 	t.gate.Store(p.gate)
 	readCtx, stop := context.WithCancelCause(ctx)
 	p.stop = stop
@@ -62,6 +65,7 @@ func (t *assetTransfer) pump(ctx context.Context, up *storage.Upload, first *par
 	close(order)
 	p.parts.Wait()
 	<-hashed
+	p.giveSpare()
 	err := p.err()
 	if err != nil {
 		// The parts that did arrive are kept; this spares whoever goes on to read them back. If it fails, it says so itself.
@@ -72,8 +76,13 @@ func (t *assetTransfer) pump(ctx context.Context, up *storage.Upload, first *par
 
 // beginAll sets all missing parts on their way, in order.
 func (p *pump) beginAll(ctx, readCtx context.Context, first *part, order chan<- *part) {
-	defer func() { p.drop(first) }() // another worker may have stored the first part meanwhile
+	defer func() { p.drop(first) }()
 	for next := range missingParts(p.up) {
+		if first != nil && first.Number != next.Number { // another worker has stored it meanwhile
+			p.keep(first)
+			p.drop(first)
+			first = nil
+		}
 		if err := p.gate.enter(readCtx); err != nil {
 			p.failRead(err)
 			return
@@ -82,9 +91,8 @@ func (p *pump) beginAll(ctx, readCtx context.Context, first *part, order chan<- 
 			return
 		}
 		begun := first
-		if first != nil && first.Number == next.Number {
-			first = nil
-		} else {
+		first = nil
+		if begun == nil {
 			var err error
 			if begun, err = p.take(readCtx, next); err != nil {
 				p.failRead(err)
@@ -142,10 +150,14 @@ func (p *pump) release(it *part) {
 	it.users--
 	free := it.users == 0
 	p.mu.Unlock()
-	if free {
-		p.drop(it)
-		p.gate.done()
+	if !free {
+		return
 	}
+	if p.gate.inOrder {
+		p.keep(it) // the next part begins when this one is done
+	}
+	p.drop(it)
+	p.gate.done()
 }
 
 // failRead ends the transfer because of the source. No further part begins, but those under way are still worth having,

@@ -170,19 +170,29 @@ func (t *assetTransfer) only(ctx context.Context, up *storage.Upload, it *part) 
 
 // take returns a part with a buffer: the spare one if it is still there and large enough, else one from the budget.
 func (t *assetTransfer) take(ctx context.Context, p storage.Part) (*part, error) {
-	spare := t.spare
-	t.spare = nil
-	if int64(cap(spare)) >= p.Size && spare != nil {
+	if spare := t.spare; spare != nil && int64(cap(spare)) >= p.Size {
+		t.spare = nil
 		return &part{Part: p, buf: spare[:p.Size]}, nil
 	}
-	if spare != nil {
-		t.memory.Give(spare)
-	}
+	t.giveSpare()
 	buf, err := t.memory.Take(ctx, p.Size)
 	if err != nil {
 		return nil, err
 	}
 	return &part{Part: p, buf: buf}, nil
+}
+
+func (t *assetTransfer) giveSpare() {
+	if t.spare != nil {
+		t.memory.Give(t.spare)
+		t.spare = nil
+	}
+}
+
+// keep makes a part's buffer the spare one.
+func (t *assetTransfer) keep(it *part) {
+	t.giveSpare()
+	t.spare, it.buf = it.buf, nil
 }
 
 // drop gives back what a part holds.

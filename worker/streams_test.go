@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,6 +116,34 @@ func TestOneBufferInAllServesEightVideos(t *testing.T) {
 		m, err := b.store.Manifest(b.ctx, storage.VideoKey{VideoID: id(n)})
 		must(t, err)
 		b.proveExact(m)
+	}
+}
+
+// One buffer and one connection in all: whoever has the one must not wait for the other.
+func TestSourcesThatAreReadInOrderShareOneBufferAndOneConnection(t *testing.T) {
+	for _, kind := range []string{heygensim.FaultChunked, heygensim.FaultNoRanges} {
+		t.Run(string(kind), func(t *testing.T) {
+			b := setup(t, heygensim.Options{})
+			b.memory, b.host = part, 1
+			ctx, cancel := context.WithTimeout(b.ctx, 2*time.Minute)
+			defer cancel()
+			a := b.bench()
+			var all sync.WaitGroup
+			for n := range 3 {
+				b.sim.Add(bigVideo(n, 3*part+int64(n), &heygensim.Fault{Kind: kind}))
+				all.Go(func() {
+					if _, err := a.Transfer(ctx, worker.Video{ID: id(n)}, nil); err != nil {
+						t.Errorf("video %d: %v", n, err)
+					}
+				})
+			}
+			all.Wait()
+			for n := range 3 {
+				m, err := b.store.Manifest(b.ctx, storage.VideoKey{VideoID: id(n)})
+				must(t, err)
+				b.proveExact(m)
+			}
+		})
 	}
 }
 

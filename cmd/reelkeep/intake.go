@@ -18,11 +18,18 @@ func (i intake) Offer(ctx context.Context, account string, found []*heygen.Video
 	if dry {
 		return i.missing(ctx, account, found)
 	}
+	return countNew(i.client.Offer(ctx, backfill(account, found)))
+}
+
+// backfill is what a sweep found, as jobs. The links of the list don't count: HeyGen signed them just now, and the copy that
+// somebody holds is as old as the video.
+func backfill(account string, found []*heygen.Video) []queue.Job {
 	jobs := make([]queue.Job, len(found))
 	for k, v := range found {
-		jobs[k] = queue.Job{VideoID: v.ID, Account: account, Priority: queue.PriorityBackfill}
+		jobs[k] = queue.Job{VideoID: v.ID, Account: account, Priority: queue.PriorityBackfill,
+			Deadline: worker.OldestLinkDies(v.CompletedAt, v.CreatedAt)}
 	}
-	return countNew(i.client.Offer(ctx, jobs))
+	return jobs
 }
 
 func (i intake) missing(ctx context.Context, account string, found []*heygen.Video) (int, error) {
