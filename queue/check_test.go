@@ -288,7 +288,7 @@ func TestEveryMethodOfTheClientExplains(t *testing.T) {
 	t.Parallel()
 	s := queuetest.Guarded(t, queuetest.Guard{User: "u", Password: "right"})
 	for url, tc := range map[string]misfit{
-		"redis://u:hunter2@" + s.Addr():                {want: "does not accept the user or password"},
+		"redis://u:hunter2@" + s.Addr():                              {want: "does not accept the user or password"},
 		"redis://u:hunter2@127.0.0.1:1?max_retries=-1&pool_size=200": {want: "out of reach", away: true},
 	} {
 		c := queue.NewClientFromRedis(connect(t, url))
