@@ -184,9 +184,15 @@ func TestListShowsWaitingAndSettledVideos(t *testing.T) {
 	onAll(t, func(b *bench) {
 		ctx := b.t.Context()
 		s := b.serve(queue.ServerConfig{}, archives)
-		b.enqueue(videos("done", 560)...)
-		s.untilSettled(560)
+		b.enqueue(videos("done", 60)...)
+		s.untilSettled(60)
 		s.drain()
+		b.enqueue(videos("old", 500)...)
+		for i := range 500 {
+			if err := b.client.Cancel(ctx, "", fmt.Sprint("old", i)); err != nil {
+				b.t.Fatal(err)
+			}
+		}
 		b.enqueue(queue.Job{VideoID: "w1", Account: "acme"}, queue.Job{VideoID: "w2"})
 		b.rdb.HSet(ctx, "{reelkeep}:ledger", "default/bad", "{not json")
 		list := func(f queue.Filter) (n int, errs int) {
@@ -204,9 +210,9 @@ func TestListShowsWaitingAndSettledVideos(t *testing.T) {
 			want int
 		}{
 			{queue.Filter{}, 562},
-			{queue.Filter{States: []queue.State{queue.StateArchived}}, 560},
+			{queue.Filter{States: []queue.State{queue.StateArchived}}, 60},
 			{queue.Filter{Account: "acme"}, 1},
-			{queue.Filter{Text: "TITLE OF DONE55"}, 11},
+			{queue.Filter{Text: "TITLE OF DONE5"}, 11},
 			{queue.Filter{Text: "w"}, 2},
 		} {
 			if n, errs := list(c.f); n != c.want || errs != 1 {
