@@ -53,13 +53,13 @@ func (c *Client) Sweeps() *Sweeps {
 }
 
 // claimSweepScript answers what is due for us now, and takes the lease. Times are milliseconds of the claimants' clocks; an
-// unknown one is 0.
+// unknown one is 0. Two clocks may be a minute apart, so a lease may seem twice as long; a longer one is a clock that was wrong.
 func claimSweepScript() *redis.Script {
 	return redis.NewScript(`
 local now, every, full = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local h = redis.call('HMGET', KEYS[1], 'owner', 'until', 'newest', 'full', 'pause')
 local function num(i) return tonumber(h[i] or '0') or 0 end
-if h[1] and h[1] ~= '' and num(2) > now then return '' end
+if h[1] and h[1] ~= '' and num(2) > now and num(2) - now <= 2 * tonumber(ARGV[3]) then return '' end
 if num(5) > now and num(5) - now < 86400000 then return '' end
 local kind = ''
 if full > 0 and math.abs(now - num(4)) >= full then kind = 'full'
