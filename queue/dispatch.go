@@ -176,6 +176,9 @@ func (s *Server) promote(ctx context.Context, step Step, fields []string, now in
 			}
 			continue
 		}
+		if h.entry.Due > now {
+			continue // put off again since it was seen
+		}
 		next := h.entry.clone()
 		next.Due = 0
 		groups[next.Account] = append(groups[next.Account], change{from: h, next: next, now: now})
