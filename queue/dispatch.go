@@ -111,7 +111,7 @@ func (s *Server) dispatch(ctx context.Context) error {
 	pipe := s.rdb.Pipeline()
 	servers := pipe.HGetAll(ctx, keyServers)
 	accounts := pipe.SMembers(ctx, keyAccounts)
-	cancelled := pipe.LPopCount(ctx, keyCancelled, cancelledBatch)
+	cancelled := pipe.LRange(ctx, keyCancelled, 0, cancelledBatch-1)
 	due := map[Step]*redis.StringSliceCmd{}
 	underWay := map[Step]*redis.IntCmd{}
 	turns := map[Step]*redis.StringCmd{}
