@@ -164,7 +164,10 @@ func (s *Server) settle(ctx context.Context, r *run, v verdict) {
 		if draining && (wait > 2*time.Second || s.grace.Err() != nil) {
 			return // the reconciler of another server finds the run without a sign of life
 		}
-		pause(s.grace, wait)
+		select {
+		case <-time.After(wait):
+		case <-s.grace.Done():
+		}
 		wait = min(2*wait, 5*time.Second)
 	}
 }
