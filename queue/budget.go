@@ -52,6 +52,7 @@ type Budget struct {
 
 	mu   sync.Mutex
 	gate gate      // as last seen; by our clock
+	told int64     // what our clock said last
 	seen int64     // when that was; by Redis's clock
 	rest time.Time // Redis is not asked before
 }
@@ -155,10 +156,21 @@ func (b *Budget) Leave(ctx context.Context, why string, wait time.Duration) {
 func (b *Budget) closedHere() (time.Duration, string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if left := b.gate.Until - b.now().UnixMilli(); left > 0 && !b.gate.open() {
+	if left := b.gate.Until - b.ours(); left > 0 && !b.gate.open() {
 		return time.Duration(left) * time.Millisecond, b.gate.Why
 	}
 	return 0, ""
+}
+
+// ours is our clock. Where it was set back, the gate goes with it, or an account would stay shut for as long. b.mu is held.
+func (b *Budget) ours() int64 {
+	now := b.now().UnixMilli()
+	if back := b.told - now; back > 0 && !b.gate.open() {
+		b.gate.Until -= back
+		b.gate.Since -= back
+	}
+	b.told = now
+	return now
 }
 
 // spread adds a little by chance, so that what was refused together does not come back together.
@@ -213,7 +225,7 @@ func (b *Budget) change(ctx context.Context, decide func(g gate, now int64) (gat
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.gate, left = decide(b.gate, b.now().UnixMilli())
+	b.gate, left = decide(b.gate, b.ours())
 	return left, b.gate
 }
 
@@ -253,7 +265,7 @@ func (b *Budget) changeShared(ctx context.Context, decide func(g gate, now int64
 func (b *Budget) remember(g gate, now int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	ours := b.now().UnixMilli()
+	ours := b.ours()
 	if now < b.seen || g.open() && b.gate.Until > ours {
 		return
 	}

@@ -269,6 +269,22 @@ func TestClosingThatRedisNeverHeardOfIsNotForgotten(t *testing.T) {
 	}
 }
 
+func TestClockThatIsSetBackKeepsNoAccountShut(t *testing.T) {
+	t.Parallel()
+	mr := miniredis.RunT(t)
+	now := time.Now()
+	srv, err := queue.NewServer(connect(t, "redis://"+mr.Addr()), queue.ServerConfig{Now: func() time.Time { return now }}, queue.HandlerFunc(archives))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := srv.Client().Budget("acme")
+	b.Leave(t.Context(), "throttled", 30*time.Second)
+	now = now.Add(-time.Hour)
+	if closed, why := enter(t, b); closed < 20*time.Second || closed > time.Minute || why != "throttled" {
+		t.Errorf("closed for %s because of %q; the Retry-After was 30 s", closed, why)
+	}
+}
+
 func TestEnterEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	_, budgets := processes(single(t, queuetest.Redis(t).Addr()), 1)

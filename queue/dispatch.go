@@ -113,7 +113,7 @@ func (s *Server) dispatch(ctx context.Context) error {
 	pipe := s.rdb.Pipeline()
 	servers := pipe.HGetAll(ctx, keyServers)
 	accounts := pipe.SMembers(ctx, keyAccounts)
-	cancelled := pipe.LPopCount(ctx, keyCancelled, cancelledBatch)
+	cancelled := pipe.LRange(ctx, keyCancelled, 0, cancelledBatch-1)
 	due := map[Step]*redis.StringSliceCmd{}
 	underWay := map[Step]*redis.IntCmd{}
 	turns := map[Step]*redis.StringCmd{}
@@ -178,6 +178,9 @@ func (s *Server) promote(ctx context.Context, step Step, fields []string, now in
 			}
 			continue
 		}
+		if h.entry.Due > now {
+			continue // put off again since it was seen
+		}
 		next := h.entry.clone()
 		next.Due = 0
 		groups[next.Account] = append(groups[next.Account], change{from: h, next: next, now: now})
@@ -221,8 +224,11 @@ func candidates(account string, zs []redis.Z) []candidate {
 	return out
 }
 
-// claim marks the chosen videos as handed out, ledger first, and gives them to asynq. If that fails in
-// between, the reconciler finds them without a sign of life.
+// handOutRest is how long the dispatcher may finish what it has begun to hand out when it is told to stop.
+const handOutRest = time.Second
+
+// claim marks the chosen videos as handed out, ledger first, and gives them to asynq, all that it has marked, even
+// when it is told to stop. If that fails in between, the reconciler finds them without a sign of life.
 func (s *Server) claim(ctx context.Context, step Step, chosen []candidate, capacity int) error {
 	fields := make([]string, len(chosen))
 	for i, c := range chosen {
@@ -243,11 +249,18 @@ func (s *Server) claim(ctx context.Context, step Step, chosen []candidate, capac
 		}
 		groups[h.entry.Account] = append(groups[h.entry.Account], change{from: h, next: h.entry.handOut(), capacity: capacity, now: now})
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	ctx, cancel := outlive(ctx, handOutRest)
+	defer cancel()
 	claimed := map[string]*entry{}
+	var failed error
 	for account, changes := range groups {
 		done, err := s.ledger.apply(ctx, account, changes)
 		if err != nil {
-			return err
+			failed = err
+			break
 		}
 		for i, ok := range done {
 			if ok == 1 {
@@ -258,11 +271,21 @@ func (s *Server) claim(ctx context.Context, step Step, chosen []candidate, capac
 	for _, field := range fields { // asynq is first in, first out: keep the order that pick chose
 		if e := claimed[field]; e != nil {
 			if err := s.hand(ctx, e); err != nil {
-				return err
+				return errors.Join(failed, err)
 			}
 		}
 	}
-	return nil
+	return failed
+}
+
+// outlive is a context that ends d later than ctx.
+func outlive(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		pause(longer, d)
+		cancel()
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 // unlist drops a name from the ready list if the ledger no longer means it to be there.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 )
 
 // run is one step of one video in the hands of this server.
@@ -163,21 +164,37 @@ func (s *Server) settle(ctx context.Context, r *run, v verdict) {
 		if draining && (wait > 2*time.Second || s.grace.Err() != nil) {
 			return // the reconciler of another server finds the run without a sign of life
 		}
-		pause(s.grace, wait)
+		select {
+		case <-time.After(wait):
+		case <-s.grace.Done():
+		}
 		wait = min(2*wait, 5*time.Second)
 	}
 }
 
-// tellCancelled tells of videos that clients have cancelled. What has become of one since is told by others.
+// tellCancelled tells of videos that clients have cancelled. What has become of one since is told by others. A name is
+// taken off the list once the video has been read, and whoever takes it off tells.
 func (s *Server) tellCancelled(ctx context.Context, fields []string) error {
+	if len(fields) == 0 {
+		return nil
+	}
 	known, err := s.ledger.read(ctx, fields...)
 	if err != nil {
 		return err
 	}
-	for _, h := range known {
-		if h.record != nil && h.record.State == StateCancelled {
+	pipe := s.rdb.Pipeline()
+	taken := make([]*redis.IntCmd, len(known))
+	for i, h := range known {
+		taken[i] = pipe.LRem(ctx, keyCancelled, 1, h.field)
+	}
+	_, err = pipe.Exec(ctx)
+	for i, h := range known {
+		if taken[i].Val() == 1 && h.record != nil && h.record.State == StateCancelled {
 			s.tell(Change{Status: h.record.status(h.field)})
 		}
+	}
+	if err != nil {
+		return fmt.Errorf("take the cancelled videos off their list: %w", err)
 	}
 	return nil
 }

@@ -54,14 +54,15 @@ func (c *Client) Sweeps() *Sweeps {
 }
 
 // claimSweepScript answers what is due for us now, and takes the lease. Times are milliseconds of the claimants' clocks; an
-// unknown one is 0. A sweep stays open until it has ended well: one that broke off has handed in the newest pages, and the next
-// would stop there and take the gap behind them for known. So it reads everything.
+// unknown one is 0. Two clocks may be a minute apart, so a lease may seem twice as long; a longer one is a clock that was wrong.
+// A sweep stays open until it has ended well: one that broke off has handed in the newest pages, and the next would stop
+// there and take the gap behind them for known. So it reads everything.
 func claimSweepScript() *redis.Script {
 	return redis.NewScript(`
 local now, every, full = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local h = redis.call('HMGET', KEYS[1], 'owner', 'until', 'newest', 'full', 'pause', 'open')
 local function num(i) return tonumber(h[i] or '0') or 0 end
-if h[1] and h[1] ~= '' and num(2) > now then return '' end
+if h[1] and h[1] ~= '' and num(2) > now and num(2) - now <= 2 * tonumber(ARGV[3]) then return '' end
 if num(5) > now and num(5) - now < 86400000 then return '' end
 local kind = ''
 if full > 0 and math.abs(now - num(4)) >= full then kind = 'full'

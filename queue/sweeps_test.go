@@ -206,3 +206,26 @@ func TestTheIndexIsNotMarkedIfRedisWasEmptiedMeanwhile(t *testing.T) {
 		t.Error("a complete index is not marked")
 	}
 }
+
+func TestLeaseOfAClockThatWasWrongBlocksNoAccount(t *testing.T) {
+	onEach(t, func(b *bench) {
+		at := func(off time.Duration) *queue.Sweeps {
+			return queue.SweepsAt(b.client, func() time.Time { return time.Now().Add(off) })
+		}
+		for _, tc := range []struct {
+			account string
+			off     time.Duration
+			want    queue.SweepKind
+		}{
+			{"a minute ahead", 55 * time.Second, queue.SweepNone}, // clocks may differ so much
+			{"a year ahead", 365 * 24 * time.Hour, queue.SweepFull},
+		} {
+			if kind, err := at(tc.off).Begin(b.t.Context(), tc.account, time.Hour, 24*time.Hour); err != nil || kind != queue.SweepFull {
+				b.t.Fatalf("%s: %q, %v", tc.account, kind, err)
+			}
+			if kind, err := at(0).Begin(b.t.Context(), tc.account, time.Hour, 24*time.Hour); err != nil || kind != tc.want {
+				b.t.Errorf("after a lease of a clock %s: %q, %v; want %q", tc.account, kind, err, tc.want)
+			}
+		}
+	})
+}
