@@ -107,7 +107,9 @@ func (p *pump) beginAll(ctx, readCtx context.Context, first *part, order chan<- 
 
 // carry reads a part and sends it.
 func (p *pump) carry(ctx, readCtx context.Context, it *part) {
-	err := p.safely(p.asset, func() error { return p.fill(readCtx, it) })
+	reading, done := untilStopped(ctx, readCtx)
+	defer done()
+	err := p.safely(p.asset, func() error { return p.fill(reading, it) })
 	it.whole = err == nil && len(it.buf) > 0 // a source of unknown length may end exactly at a part's end
 	if it.last || (err == nil && !it.whole) {
 		p.ended.Store(true)
@@ -129,6 +131,18 @@ func (p *pump) carry(ctx, readCtx context.Context, it *part) {
 			p.failPut(err)
 		}
 	}
+}
+
+// untilStopped returns a context for one part's read. It outlives ctx a little, since most parts need only a moment more
+// when the work is stopped; but it ends at once when the transfer itself has no use for the part any more.
+func untilStopped(ctx, transfer context.Context) (context.Context, context.CancelFunc) {
+	reading, cancel := withGrace(ctx, readGrace)
+	stop := context.AfterFunc(transfer, func() {
+		if ctx.Err() == nil {
+			cancel()
+		}
+	})
+	return reading, func() { stop(); cancel() }
 }
 
 // hash takes the parts into the checksum of the whole, one after the other.

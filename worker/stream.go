@@ -22,6 +22,10 @@ const sniffBytes = 4 << 10
 // stopped: a drain ends at a part boundary if the store is not slower than this.
 const partGrace = 5 * time.Second
 
+// readGrace is how long a part that is being read may still take then. Together they stay below the eight seconds after which
+// a worker that drains gives its videos back without asking.
+const readGrace = 2500 * time.Millisecond
+
 // assetTransfer is one asset on its way from its source into the store, part by part.
 type assetTransfer struct {
 	*run
@@ -226,9 +230,12 @@ func (t *assetTransfer) fill(ctx context.Context, it *part) error {
 
 // fillHead reads just enough of a part to see what it is.
 func (t *assetTransfer) fillHead(ctx context.Context, it *part) error {
-	if err := t.openRange(ctx, it); err != nil {
+	reading, end := withGrace(ctx, readGrace) // as for the parts that follow; the body lives on when this returns
+	if err := t.openRange(reading, it); err != nil {
+		end()
 		return err
 	}
+	it.body = endingBody{it.body, end}
 	n, err := io.ReadFull(t.counted(it.body), it.buf[:min(len(it.buf), sniffBytes)])
 	it.have = n
 	return err
@@ -239,6 +246,17 @@ func (t *assetTransfer) openRange(ctx context.Context, it *part) (err error) {
 		it.body, err = t.file.Range(ctx, it.Offset, it.Size)
 	}
 	return err
+}
+
+// endingBody ends its context when it is closed.
+type endingBody struct {
+	io.ReadCloser
+	end context.CancelFunc
+}
+
+func (b endingBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
 }
 
 // fillUnknown reads on in the one body of a source that does not tell its length.

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -219,5 +220,27 @@ func TestTheBandwidthHoldsForAllTransfersTogether(t *testing.T) {
 	}
 	if strings.Contains(b.log.String(), "no byte for") {
 		t.Error("the limit was taken for a stall")
+	}
+}
+
+// A deploy stops the work in the middle of four parts. They need only a moment more, so the next worker fetches none of
+// them again.
+func TestPartsUnderWayAreFinishedWhenTheWorkIsStopped(t *testing.T) {
+	const size = 8 * part
+	b := setup(t, heygensim.Options{Bandwidth: 8 << 20})
+	b.memory = 8 * part
+	b.sim.Add(bigVideo(1, size, nil))
+	ctx, stop := context.WithCancelCause(b.ctx)
+	stopped := errors.New("the worker is told to stop")
+	b.seen.when(1<<20, func() { stop(stopped) })
+	if _, err := b.bench().Transfer(ctx, worker.Video{ID: id(1)}, nil); !errors.Is(err, stopped) && !errors.Is(err, context.Canceled) {
+		t.Fatalf("the stopped transfer ended with %v", err)
+	}
+	if n := b.fetched(id(1), "video"); n == 0 || n >= size || n%part != 0 {
+		t.Errorf("%d bytes were fetched by then, want some whole parts of %d", n, part)
+	}
+	b.proveExact(b.mustArchive(id(1)))
+	if n := b.fetched(id(1), "video"); n != size {
+		t.Errorf("%d bytes were fetched in all for a file of %d", n, size)
 	}
 }
