@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +20,10 @@ const (
 	lookTimeout = 5 * time.Second
 )
 
-const heygenPrefix = "heygen/"
+const (
+	storeName    = "store"
+	heygenPrefix = "heygen/"
+)
 
 // heygenOf is what the board calls HeyGen as one account sees it.
 func heygenOf(account string) string { return heygenPrefix + account }
@@ -39,7 +43,7 @@ func (s *service) watchDependencies(ctx context.Context, client *queue.Client, p
 		})
 	}
 	look("redis", redisEvery, client.Ping, true)
-	look("store", storeEvery, p.shelf.Reach, true)
+	look(storeName, storeEvery, p.shelf.Reach, true)
 	for account, api := range p.heygen {
 		look(heygenOf(account), heygenEvery, api.Check, false)
 	}
@@ -59,19 +63,25 @@ func (s *service) look(ctx context.Context, name string, try func(context.Contex
 // watching to say, since a step that went well may not have needed what was away.
 func (s *service) reached() {}
 
-func (s *service) refused(account string, err *worker.RefusedError) {
-	s.board.set(dependencyOf(account, err.Of), err)
-}
+func (s *service) refused(account string, err *worker.RefusedError) { s.met(account, err.Of, err) }
 
-func (s *service) away(account string, err *worker.OutageError) {
-	s.board.set(dependencyOf(account, err.Of), err)
+func (s *service) away(account string, err *worker.OutageError) { s.met(account, err.Of, err) }
+
+// met puts trouble that a step met on the board. An account that is not configured is no dependency: its videos say so
+// themselves, and nobody would ever look whether the trouble is over.
+func (s *service) met(account, of string, err error) {
+	name := dependencyOf(account, of)
+	if name != storeName && !slices.Contains(s.cfg.AccountNames(), account) {
+		return
+	}
+	s.board.set(name, err)
 }
 
 func dependencyOf(account, of string) string {
 	if of == "HeyGen" {
 		return heygenOf(account)
 	}
-	return "store"
+	return storeName
 }
 
 // hopeless says whether so much is in trouble that no work can be done. One account of several in trouble does not stop
