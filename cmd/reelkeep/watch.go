@@ -54,8 +54,47 @@ func (s *service) look(ctx context.Context, name string, try func(context.Contex
 	looking, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	err := try(looking)
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && (name != storeName || s.board.believes(err)) {
 		s.board.set(name, err)
+	}
+}
+
+// doubt is what the board thinks of looks at the store. They read: a store that is full, or that only takes no writes, is
+// fine for them. The first time a look says that the trouble of a step is over, it is believed, and the fleet tries again; if
+// a step meets trouble soon after, looks are not believed for a while.
+type doubt struct {
+	believed time.Time // when a look was believed
+	until    time.Time // zero: there is none
+}
+
+const (
+	soonAfter = time.Minute
+	doubtFor  = 30 * time.Second
+)
+
+// believes says whether the outcome of a look at the store is worth noting. That it is away always is, and then a later look
+// that finds it back tells the truth.
+func (b *board) believes(err error) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	switch {
+	case err != nil:
+		b.doubt = doubt{}
+	case now.Before(b.doubt.until):
+		return false
+	case b.state[storeName] != "":
+		b.doubt = doubt{believed: now}
+	}
+	return true
+}
+
+// disproves notes that a step met trouble with the store.
+func (b *board) disproves() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := b.now(); now.Sub(b.doubt.believed) < soonAfter && b.doubt.until.IsZero() {
+		b.doubt.until = now.Add(doubtFor)
 	}
 }
 
@@ -73,6 +112,9 @@ func (s *service) met(account, of string, err error) {
 	name := dependencyOf(account, of)
 	if name != storeName && !slices.Contains(s.cfg.AccountNames(), account) {
 		return
+	}
+	if name == storeName {
+		s.board.disproves()
 	}
 	s.board.set(name, err)
 }
