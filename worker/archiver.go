@@ -85,9 +85,10 @@ func (v Video) key() storage.VideoKey {
 
 // Archiver archives one video at a time for each call; it may be called by many goroutines.
 type Archiver struct {
-	cfg  Config
-	deps Deps
-	life atomic.Int64 // how long links lived when HeyGen last gave one; 0: none seen
+	cfg    Config
+	deps   Deps
+	unsure unsure
+	life   atomic.Int64 // how long links lived when HeyGen last gave one; 0: none seen
 }
 
 // NewArchiver puts the bench together.
@@ -165,6 +166,9 @@ func (a *Archiver) sealed(ctx context.Context, v Video) (*storage.Manifest, erro
 	}
 	if err != nil {
 		return nil, storeError(fmt.Errorf("read the manifest of %s: %w", v.ID, err))
+	}
+	if before, ours := a.unsure.take(v, m); ours {
+		a.tellDone(v, before, m)
 	}
 	return m, nil
 }

@@ -85,10 +85,12 @@ func setup(t *testing.T, opt heygensim.Options) *bundle {
 }
 
 // openStore returns a Store value of its own over the test's corner of MinIO: another worker, as it were.
-func (b *bundle) openStore() *storage.Store {
+func (b *bundle) openStore() *storage.Store { b.t.Helper(); return b.openStoreAt(minio.Endpoint) }
+
+func (b *bundle) openStoreAt(endpoint string) *storage.Store {
 	b.t.Helper()
 	store, err := storage.Open(b.ctx, storage.Config{
-		URL: "s3://" + b.bucket + "/some/prefix", PartSize: part, Endpoint: minio.Endpoint, Region: "us-east-1",
+		URL: "s3://" + b.bucket + "/some/prefix", PartSize: part, Endpoint: endpoint, Region: "us-east-1",
 		Credentials: storage.Credentials{AccessKey: minio.AccessKey, SecretKey: minio.SecretKey},
 	})
 	must(b.t, err)

@@ -2,6 +2,11 @@ package worker_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -77,6 +82,43 @@ func TestALateAssetIsToldOfWhenItsWaitIsOver(t *testing.T) {
 	want := []string{"gif absent", "captions absent", "captioned_video absent"}
 	if diff := cmp.Diff(want, b.seen.told()); diff != "" || m.State != storage.StateArchived {
 		t.Errorf("a video that HeyGen deleted is %s; told (-want +got):\n%s", m.State, diff)
+	}
+}
+
+// The manifest reaches the store, but the answer is lost, and so is the look whether it did.
+func TestAssetsAreToldOfThoughTheAnswerToTheSealWasLost(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	ctx, cut := context.WithCancel(b.ctx)
+	to, err := url.Parse(minio.Endpoint)
+	must(t, err)
+	forward := httputil.NewSingleHostReverseProxy(to) // Host, which is signed, stays
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/manifest.json") {
+			forward.ServeHTTP(httptest.NewRecorder(), r)
+			cut()
+			panic(http.ErrAbortHandler)
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	b.store = b.openStoreAt(proxy.URL)
+	b.sim.Add(bigVideo(1, 50_000, nil))
+	a := b.bench()
+	if _, err := a.Transfer(ctx, worker.Video{ID: id(1)}, nil); err == nil {
+		t.Fatal("the answer was not lost")
+	}
+	if told := b.seen.told(); len(told) > 0 {
+		t.Errorf("told of %q before it was known", told)
+	}
+	for _, want := range [][]string{{"video stored", "thumbnail absent", "gif absent", "captions absent", "captioned_video absent"}, nil} {
+		f, err := a.Check(b.ctx, worker.Video{ID: id(1)})
+		must(t, err)
+		if f.Manifest == nil {
+			t.Fatal("the manifest did not reach the store")
+		}
+		if diff := cmp.Diff(want, b.seen.told()); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
 	}
 }
 

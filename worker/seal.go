@@ -27,12 +27,13 @@ func (r *run) seal(ctx context.Context) (*storage.Manifest, error) {
 	if r.old != nil && r.old.Generation == m.Generation && sameContents(r.old, m) {
 		return r.old, nil
 	}
-	if err := r.commit(ctx, m); err != nil {
-		return r.lost(ctx, err)
-	}
 	before := r.old
 	if before != nil && before.Generation != m.Generation {
 		before = nil
+	}
+	if err := r.commit(ctx, m); err != nil {
+		r.unsure.add(r.v, before, m)
+		return r.lost(ctx, err)
 	}
 	r.tellDone(r.v, before, m)
 	return m, nil
@@ -140,6 +141,7 @@ func (a *Archiver) closeLate(ctx context.Context, v Video, old *storage.Manifest
 		m.Absent = append(m.Absent, absent)
 	}
 	if err := a.deps.Store.Reseal(ctx, &m); err != nil {
+		a.unsure.add(v, old, &m)
 		return nil, storeError(fmt.Errorf("seal %s: %w", old.VideoID, err))
 	}
 	a.tellDone(v, old, &m)

@@ -123,7 +123,7 @@ func TestOneBufferInAllServesEightVideos(t *testing.T) {
 // One buffer and one connection in all: whoever has the one must not wait for the other.
 func TestSourcesThatAreReadInOrderShareOneBufferAndOneConnection(t *testing.T) {
 	for _, kind := range []string{heygensim.FaultChunked, heygensim.FaultNoRanges} {
-		t.Run(string(kind), func(t *testing.T) {
+		t.Run(kind, func(t *testing.T) {
 			b := setup(t, heygensim.Options{})
 			b.memory, b.host = part, 1
 			ctx, cancel := context.WithTimeout(b.ctx, 2*time.Minute)

@@ -5,18 +5,21 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // board shows which dependencies are fine; /readyz reads it.
 type board struct {
 	log *slog.Logger
 
+	now   func() time.Time
 	mu    sync.Mutex
 	state map[string]string // by dependency; "" is fine
+	doubt doubt             // about looks at the store; guarded by mu
 }
 
 func newBoard(log *slog.Logger) *board {
-	return &board{log: log, state: map[string]string{}}
+	return &board{log: log, now: time.Now, state: map[string]string{}}
 }
 
 // starting notes dependencies of which nothing is known yet.

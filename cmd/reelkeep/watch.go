@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,7 +21,10 @@ const (
 	lookTimeout = 5 * time.Second
 )
 
-const heygenPrefix = "heygen/"
+const (
+	storeName    = "store"
+	heygenPrefix = "heygen/"
+)
 
 // heygenOf is what the board calls HeyGen as one account sees it.
 func heygenOf(account string) string { return heygenPrefix + account }
@@ -51,7 +55,7 @@ func (s *service) watchDependencies(ctx context.Context, client *queue.Client, p
 		})
 	}
 	look("redis", redisEvery, func(ctx context.Context) error { _, err := client.Check(ctx); return err }, true) // a full one answers a ping
-	look("store", storeEvery, p.shelf.Reach, true)
+	look(storeName, storeEvery, p.shelf.Reach, true)
 	for account, api := range p.heygen {
 		look(heygenOf(account), heygenEvery, api.Check, false)
 	}
@@ -62,8 +66,47 @@ func (s *service) look(ctx context.Context, name string, try func(context.Contex
 	looking, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	err := try(looking)
-	if ctx.Err() == nil && !isBusy(err) {
+	if ctx.Err() == nil && !isBusy(err) && (name != storeName || s.board.believes(err)) {
 		s.board.set(name, err)
+	}
+}
+
+// doubt is what the board thinks of looks at the store. They read: a store that is full, or that only takes no writes, is
+// fine for them. The first time a look says that the trouble of a step is over, it is believed, and the fleet tries again; if
+// a step meets trouble soon after, looks are not believed for a while.
+type doubt struct {
+	believed time.Time // when a look was believed
+	until    time.Time // zero: there is none
+}
+
+const (
+	soonAfter = time.Minute
+	doubtFor  = 30 * time.Second
+)
+
+// believes says whether the outcome of a look at the store is worth noting. That it is away always is, and then a later look
+// that finds it back tells the truth.
+func (b *board) believes(err error) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	switch {
+	case err != nil:
+		b.doubt = doubt{}
+	case now.Before(b.doubt.until):
+		return false
+	case b.state[storeName] != "":
+		b.doubt = doubt{believed: now}
+	}
+	return true
+}
+
+// disproves notes that a step met trouble with the store.
+func (b *board) disproves() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := b.now(); now.Sub(b.doubt.believed) < soonAfter && b.doubt.until.IsZero() {
+		b.doubt.until = now.Add(doubtFor)
 	}
 }
 
@@ -71,19 +114,28 @@ func (s *service) look(ctx context.Context, name string, try func(context.Contex
 // watching to say, since a step that went well may not have needed what was away.
 func (s *service) reached() {}
 
-func (s *service) refused(account string, err *worker.RefusedError) {
-	s.board.set(dependencyOf(account, err.Of), err)
-}
+func (s *service) refused(account string, err *worker.RefusedError) { s.met(account, err.Of, err) }
 
-func (s *service) away(account string, err *worker.OutageError) {
-	s.board.set(dependencyOf(account, err.Of), err)
+func (s *service) away(account string, err *worker.OutageError) { s.met(account, err.Of, err) }
+
+// met puts trouble that a step met on the board. An account that is not configured is no dependency: its videos say so
+// themselves, and nobody would ever look whether the trouble is over.
+func (s *service) met(account, of string, err error) {
+	name := dependencyOf(account, of)
+	if name != storeName && !slices.Contains(s.cfg.AccountNames(), account) {
+		return
+	}
+	if name == storeName {
+		s.board.disproves()
+	}
+	s.board.set(name, err)
 }
 
 func dependencyOf(account, of string) string {
 	if of == "HeyGen" {
 		return heygenOf(account)
 	}
-	return "store"
+	return storeName
 }
 
 // hopeless says whether so much is in trouble that no work can be done. One account of several in trouble does not stop
