@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -145,12 +146,12 @@ func (s *Server) dispatch(ctx context.Context) error {
 		if slots[step] == 0 || free <= 0 {
 			continue
 		}
-		lanes, err := s.ready(ctx, step, accounts.Val(), free)
+		risk := span{now, now + riskWindow.Milliseconds()}
+		lanes, err := s.ready(ctx, ask{step, free, risk}, accounts.Val())
 		if err != nil {
 			return err
 		}
-		riskBefore := now + riskWindow.Milliseconds()
-		chosen, turn := pick(lanes, free, riskBefore, turns[step].Val())
+		chosen, turn := pick(lanes, free, risk, turns[step].Val())
 		if len(chosen) == 0 {
 			continue
 		}
@@ -193,34 +194,52 @@ func (s *Server) promote(ctx context.Context, step Step, fields []string, now in
 	return nil
 }
 
-// ready reads the head of every ready list of the step.
-func (s *Server) ready(ctx context.Context, step Step, accounts []string, n int) ([]lane, error) {
-	pipe := s.rdb.Pipeline()
-	heads := make([][2]*redis.ZSliceCmd, len(accounts))
-	for i, account := range accounts {
-		for k, prio := range []Priority{PriorityInteractive, PriorityBackfill} {
-			heads[i][k] = pipe.ZRangeWithScores(ctx, keyReady(step, prio, account), 0, int64(n-1))
-		}
-	}
+// ask is what the dispatcher wants to know of the ready lists: up to n videos of a step, and of those at risk as many.
+type ask struct {
+	step Step
+	n    int
+	risk span
+}
+
+// ready reads what is most urgent in every ready list of the step. The lists are in the order of deadlines, so overdue videos
+// stand before those at risk, which are asked for by themselves.
+func (s *Server) ready(ctx context.Context, a ask, accounts []string) ([]lane, error) {
 	if len(accounts) == 0 {
 		return nil, nil
+	}
+	pipe := s.rdb.Pipeline()
+	heads, risks := make([][2]*redis.ZSliceCmd, len(accounts)), make([][2]*redis.ZSliceCmd, len(accounts))
+	within := &redis.ZRangeBy{Min: strconv.FormatInt(a.risk.from, 10), Max: "(" + strconv.FormatInt(a.risk.to, 10), Count: int64(a.n)}
+	for i, account := range accounts {
+		for k, prio := range []Priority{PriorityInteractive, PriorityBackfill} {
+			key := keyReady(a.step, prio, account)
+			heads[i][k] = pipe.ZRangeWithScores(ctx, key, 0, int64(a.n-1))
+			risks[i][k] = pipe.ZRangeByScoreWithScores(ctx, key, within)
+		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, fmt.Errorf("read what is ready: %w", err)
 	}
 	lanes := make([]lane, len(accounts))
 	for i, account := range accounts {
-		lanes[i] = lane{account: account, interactive: candidates(account, heads[i][0].Val()), backfill: candidates(account, heads[i][1].Val())}
+		list := func(k int) []candidate { return candidates(account, heads[i][k].Val(), risks[i][k].Val()) }
+		lanes[i] = lane{account: account, interactive: list(0), backfill: list(1)}
 	}
 	return lanes, nil
 }
 
-func candidates(account string, zs []redis.Z) []candidate {
-	out := make([]candidate, len(zs))
-	for i, z := range zs {
+// candidates puts the head of a list and those at risk together, in the order of deadlines, each once.
+func candidates(account string, head, risk []redis.Z) []candidate {
+	out := make([]candidate, 0, len(head)+len(risk))
+	seen := make(map[string]bool, len(head)+len(risk))
+	for _, z := range append(head, risk...) {
 		field, _ := z.Member.(string)
-		out[i] = candidate{account: account, field: field, order: int64(z.Score)}
+		if !seen[field] {
+			seen[field] = true
+			out = append(out, candidate{account: account, field: field, order: int64(z.Score)})
+		}
 	}
+	slices.SortStableFunc(out, func(a, b candidate) int { return compare(a.order, b.order) })
 	return out
 }
 

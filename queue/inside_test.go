@@ -38,7 +38,7 @@ func TestAccountsTakeTurns(t *testing.T) {
 		{"an account that is gone", 2, "zz", []string{"a/5", "a/20"}, "a"},
 		{"nothing free", 0, "b", nil, "b"},
 	} {
-		got, last := pick(lanes, tc.n, 10, tc.turn)
+		got, last := pick(lanes, tc.n, span{0, 10}, tc.turn)
 		var fields []string
 		for _, g := range got {
 			fields = append(fields, g.field)
@@ -52,7 +52,7 @@ func TestAccountsTakeTurns(t *testing.T) {
 func TestPickNeverPrefersTheLessUrgent(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		const risk = 50
+		risk := span{20, 50}
 		class := map[string]int{}
 		var lanes []lane
 		for a := range rapid.IntRange(0, 4).Draw(t, "accounts") {
@@ -64,7 +64,7 @@ func TestPickNeverPrefersTheLessUrgent(t *testing.T) {
 					c := candidate{account: l.account, field: fmt.Sprintf("%d/%d/%d", a, k, i), order: o}
 					*list = append(*list, c)
 					class[c.field] = k + 1
-					if o < risk {
+					if risk.holds(o) {
 						class[c.field] = 0
 					}
 				}

@@ -43,10 +43,35 @@ func urgentFirst(b *bench) {
 	for id := range order {
 		got = append(got, id)
 	}
-	want := []string{"overdue", "risk-back", "risk-int", "acme-1", "int", "acme-2", "int-later", "back-sooner", "back"}
+	want := []string{"risk-back", "risk-int", "acme-1", "int", "acme-2", "int-later", "overdue", "back-sooner", "back"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		b.t.Errorf("order (-want +got):\n%s", diff)
 	}
+}
+
+// The first sweep of an old account finds more overdue videos than one look at the lists can see. What is at risk behind them
+// goes first all the same, and so does what somebody asks for.
+func TestOverdueBackfillHidesNothingUrgent(t *testing.T) {
+	onEach(t, func(b *bench) {
+		now := time.Now()
+		var old []queue.Job
+		for _, j := range videos("old", 600) {
+			j.Priority, j.Deadline = queue.PriorityBackfill, now.Add(-300*24*time.Hour)
+			old = append(old, j)
+		}
+		b.enqueue(old...)
+		b.enqueue(queue.Job{VideoID: "risk", Priority: queue.PriorityBackfill, Deadline: now.Add(2 * time.Hour)},
+			queue.Job{VideoID: "asked-for", Deadline: now.Add(-300 * 24 * time.Hour)})
+		order := make(chan string, 1000)
+		s := b.serve(queue.ServerConfig{StatusConcurrency: 1}, func(ctx ctxT, w queue.Work, p queue.Progress) (queue.Outcome, error) {
+			order <- w.VideoID
+			return queue.Outcome{State: queue.StateGone}, nil
+		})
+		s.untilSettled(2)
+		if diff := cmp.Diff([]string{"risk", "asked-for"}, []string{<-order, <-order}); diff != "" {
+			t.Errorf("order (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestBacklogInAsynqStaysShort(t *testing.T) {
