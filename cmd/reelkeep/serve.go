@@ -101,7 +101,14 @@ func (s *service) work(ctx context.Context, client *queue.Client, p *parts) erro
 		if err != nil {
 			return err
 		}
-		running.Go(func() error { return server.Run(ctx) })
+		running.Go(func() error {
+			err := server.Run(ctx)
+			if errors.Is(err, queue.ErrNotStopped) && ctx.Err() != nil {
+				s.log.Warn("redis did not answer while we stopped; what was under way is taken over when it shows no sign of life", "err", err)
+				return nil
+			}
+			return err
+		})
 	}
 	if slices.Contains(s.roles, roleSweeper) {
 		sweeper, err := newSweeper(s.cfg, client, p, s.log)
