@@ -90,35 +90,43 @@ func (s *service) work(ctx context.Context, client *queue.Client, p *parts) erro
 	if err := s.reach(ctx, "redis", queue.IsAway, func(ctx context.Context) error { return client.CheckFingerprint(ctx, fingerprint) }); err != nil {
 		return err
 	}
-	s.log.Info("ready", "roles", strings.Join(s.roles, ","), "store", p.shelf.where(s.cfg), "accounts", strings.Join(s.cfg.AccountNames(), ","),
-		"version", buildVersion().version)
-	running, ctx := errgroup.WithContext(ctx)
-	running.Go(func() error { s.watchDependencies(ctx, client, p); return nil })
-	running.Go(func() error { s.crowd.watch(ctx, client); return nil })
-	running.Go(func() error { s.metrics.Watch(ctx, s.sources(client, p)); return nil })
+	var roles []func(context.Context) error
 	if slices.Contains(s.roles, roleWorker) {
 		server, err := s.newServer(client, p, fingerprint)
 		if err != nil {
 			return err
 		}
-		running.Go(func() error {
-			err := server.Run(ctx)
-			if errors.Is(err, queue.ErrNotStopped) && ctx.Err() != nil {
-				s.log.Warn("redis did not answer while we stopped; what was under way is taken over when it shows no sign of life", "err", err)
-				return nil
-			}
-			return err
-		})
+		roles = append(roles, func(ctx context.Context) error { return s.serveUntilStopped(ctx, server) })
 	}
 	if slices.Contains(s.roles, roleSweeper) {
 		sweeper, err := newSweeper(s.cfg, client, p, s.log)
 		if err != nil {
 			return err
 		}
-		running.Go(func() error { return sweeper.Run(ctx) })
+		roles = append(roles, sweeper.Run)
+	}
+	s.log.Info("ready", "roles", strings.Join(s.roles, ","), "store", p.shelf.where(s.cfg), "accounts", strings.Join(s.cfg.AccountNames(), ","),
+		"version", buildVersion().version)
+	running, ctx := errgroup.WithContext(ctx)
+	running.Go(func() error { s.watchDependencies(ctx, client, p); return nil })
+	running.Go(func() error { s.crowd.watch(ctx, client); return nil })
+	running.Go(func() error { s.metrics.Watch(ctx, s.sources(client, p)); return nil })
+	for _, role := range roles {
+		running.Go(func() error { return role(ctx) })
 	}
 	err := running.Wait()
 	s.log.Info("stopped")
+	return err
+}
+
+// serveUntilStopped works until ctx ends. A Redis that hangs just then keeps the server from signing off, and that is no
+// failure of ours: what was under way shows no sign of life soon.
+func (s *service) serveUntilStopped(ctx context.Context, server *queue.Server) error {
+	err := server.Run(ctx)
+	if errors.Is(err, queue.ErrNotStopped) && ctx.Err() != nil {
+		s.log.Warn("redis did not answer while we stopped; another worker takes over what was under way", "err", err)
+		return nil
+	}
 	return err
 }
 
