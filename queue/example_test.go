@@ -72,7 +72,7 @@ func ExampleNewClient() {
 	defer c.Close()
 	fmt.Println("ready")
 	// Output:
-	// REELKEEP_REDIS: want redis://[user:pass@]host:6379/0, rediss://… for TLS, redis-sentinel://h1:26379,h2:26379/0?master=NAME or redis-cluster://h1,h2
+	// REELKEEP_REDIS: want redis://host:6379/0 (user:password@ before the host where it needs them), rediss://… for TLS, redis-sentinel://h1:26379,h2:26379/0?master=NAME or redis-cluster://h1,h2
 	// ready
 }
 
