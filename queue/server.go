@@ -34,6 +34,7 @@ type Server struct {
 	runs     map[string]*run // by flight member
 	draining bool
 	trouble  time.Time // when Redis was last seen to fail, or we to sleep
+	beating  time.Time // since when a beat waits for Redis; zero: none does
 	started  bool
 	working  sync.WaitGroup
 }
