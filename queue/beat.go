@@ -47,7 +47,7 @@ func (s *Server) beatLoop(ctx context.Context) {
 		if full {
 			last = time.Now()
 		}
-		err := s.beatOnce(ctx, full)
+		err := s.beatTimed(ctx, full)
 		if err != nil {
 			s.complain(ctx, "heartbeat", err)
 		}
@@ -55,6 +55,21 @@ func (s *Server) beatLoop(ctx context.Context) {
 			s.distrust()
 		}
 	}
+}
+
+// beatTimed notes how long Redis takes: a beat that waits is as bad as one that fails.
+func (s *Server) beatTimed(ctx context.Context, full bool) error {
+	s.mu.Lock()
+	s.beating = time.Now()
+	s.mu.Unlock()
+	err := s.beatOnce(ctx, full)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.beating) > s.cfg.BeatEvery {
+		s.trouble = time.Now()
+	}
+	s.beating = time.Time{}
+	return err
 }
 
 // distrust notes that silence may be ours or Redis's, not the worker's.
@@ -68,6 +83,9 @@ func (s *Server) distrust() {
 func (s *Server) trusts() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.beating.IsZero() && time.Since(s.beating) > s.cfg.BeatEvery {
+		return false // Redis lets our own beat wait, and that of the others too
+	}
 	return time.Since(s.trouble) >= 2*s.cfg.BeatEvery
 }
 

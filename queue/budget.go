@@ -24,7 +24,7 @@ const (
 	// aloneRate is what one process allows itself while Redis is away and nobody knows how many there are.
 	aloneRate = 1
 	// budgetAnswer is how long Redis may take. Its limit is worth less than the request.
-	budgetAnswer = time.Second
+	budgetAnswer = 2 * time.Second
 	// budgetRest is how long Redis is left alone after it failed to answer, so that not every request waits in vain.
 	budgetRest = 2 * time.Second
 	// budgetTries bounds compare-and-set loops.

@@ -92,7 +92,7 @@ func TestFleetWorksOnEveryFormOfURL(t *testing.T) {
 				run  func(*bench)
 			}{{"journey", fromEnqueueToArchived}, {"dispatcher", urgentFirst}, {"reconciler", killedWorkerIsReplaced}} {
 				t.Run(part.name, func(t *testing.T) { part.run(newBench(t, over(t, url, roots))) })
-				b.assertNothingUnderWay()
+				b.assertLedgerEmpty()
 				for _, n := range nodes {
 					if err := n.Client().FlushAll(t.Context()).Err(); err != nil && !redis.IsReadOnlyError(err) {
 						t.Fatal(err)

@@ -35,6 +35,7 @@ type Server struct {
 	runs       map[string]*run // by flight member
 	draining   bool
 	trouble    time.Time            // when Redis was last seen to fail, or we to sleep
+	beating    time.Time            // since when a beat waits for Redis; zero: none does
 	complained map[string]time.Time // by kind of trouble
 	started    bool
 	working    sync.WaitGroup

@@ -199,6 +199,38 @@ func TestOutcomeSurvivesRedisBeingAway(t *testing.T) {
 	}
 }
 
+// TestRedisThatHangsIsNotTheDeathOfItsWorkers: no call fails, they all wait; and when Redis goes on, whoever looks for
+// the dead may be served before those who show that they are alive.
+func TestRedisThatHangsIsNotTheDeathOfItsWorkers(t *testing.T) {
+	t.Parallel()
+	srv := queuetest.Redis(t)
+	b := newBench(t, single(t, srv.Addr()))
+	h := newBlocks()
+	s := b.serve(queue.ServerConfig{Concurrency: 4, MaxFailures: 1}, h.handle)
+	b.enqueue(videos("h", 4)...)
+	for range 4 {
+		receive(t, "a transfer", h.started)
+	}
+	for range 2 {
+		srv.Freeze()
+		hang := time.NewTimer(1800 * time.Millisecond) // longer than DeadAfter
+		<-hang.C
+		srv.Thaw()
+		// Two looks of the reconciler later all four must still be in the same hands.
+		later := time.Now().Add(800 * time.Millisecond)
+		queuetest.Await(t, "the reconciler to have looked", func() bool {
+			for i := range 4 {
+				if st := b.status(fmt.Sprintf("h%d", i)); st.Failures != 0 || !st.Working || st.Attempts != 1 {
+					t.Fatalf("after a Redis that hung: %+v", st)
+				}
+			}
+			return time.Now().After(later)
+		})
+	}
+	close(h.release)
+	s.untilSettled(4)
+}
+
 func TestAcceptedVideosSurviveKillsOfRedis(t *testing.T) {
 	t.Parallel()
 	srv := queuetest.Redis(t)

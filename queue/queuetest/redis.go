@@ -247,12 +247,20 @@ func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 // Kill ends the process as the kernel would.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
-// Freeze lets the process hang: it takes connections and answers nothing. Only Kill and Start bring it back.
-func (s *Server) Freeze() {
+// Freeze keeps the process from running, as a machine does that is short of memory: connections stay, answers do not come.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw lets it go on.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		s.t.Errorf("freeze redis-server: %v", err)
+	if s.cmd == nil {
+		s.t.Fatal("this Redis does not run")
+	}
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatalf("signal redis-server: %v", err)
 	}
 }
 
