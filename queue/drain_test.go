@@ -36,9 +36,10 @@ func TestDrainEndsInTimeWhileRedisHangs(t *testing.T) {
 			for range runs {
 				receive(t, "a transfer", h.started)
 			}
-			if runs == 0 {
-				queuetest.Await(t, "the server to be present", func() bool { return srv.Client().HLen(t.Context(), "{reelkeep}:servers").Val() == 1 })
-			}
+			rdb := srv.Client()
+			queuetest.Await(t, "asynq to have subscribed", func() bool {
+				return rdb.PubSubNumSub(t.Context(), "asynq:cancel").Val()["asynq:cancel"] == 2
+			})
 			srv.Freeze()
 			begun := time.Now()
 			cancel()
