@@ -93,10 +93,9 @@ func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link, re
 	resume = resume && r.resumable(asset, earlier)
 	if resume {
 		opt.Pin = &fetch.Pin{Size: earlier.Source.Size, ETag: earlier.Source.ETag, LastModified: earlier.Source.LastModified}
-		opt.Offset, opt.Length = earlier.Offset, earlier.PartSize
-		if earlier.Offset >= earlier.Source.Size { // nothing is missing: one byte tells whether it is still the same file
-			opt.Offset, opt.Length = 0, 1
-		}
+		// One byte tells whether it is still the same file. Which part is missing shows later: the record that Offset is
+		// from may be behind what the store holds.
+		opt.Offset, opt.Length = 0, 1
 	}
 	refresh := func(ctx context.Context) (fetch.Link, error) {
 		fresh, err := r.refresh(ctx, asset)
