@@ -227,7 +227,7 @@ func TestTheBandwidthHoldsForAllTransfersTogether(t *testing.T) {
 // them again.
 func TestPartsUnderWayAreFinishedWhenTheWorkIsStopped(t *testing.T) {
 	const size = 8 * part
-	b := setup(t, heygensim.Options{Bandwidth: 8 << 20})
+	b := setup(t, heygensim.Options{Bandwidth: 16 << 20})
 	b.memory = 8 * part
 	b.sim.Add(bigVideo(1, size, nil))
 	ctx, stop := context.WithCancelCause(b.ctx)
@@ -240,7 +240,8 @@ func TestPartsUnderWayAreFinishedWhenTheWorkIsStopped(t *testing.T) {
 		t.Errorf("%d bytes were fetched by then, want some whole parts of %d", n, part)
 	}
 	b.proveExact(b.mustArchive(id(1)))
-	if n := b.fetched(id(1), "video"); n != size {
-		t.Errorf("%d bytes were fetched in all for a file of %d", n, size)
+	const recognised = 1 // by one byte the next worker sees that it is still the same file
+	if n := b.fetched(id(1), "video"); n != size+recognised {
+		t.Errorf("%d bytes were fetched in all for a file of %d, want one more", n, size)
 	}
 }
