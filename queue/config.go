@@ -13,9 +13,10 @@ type ServerConfig struct {
 	// DrainGrace is how long handlers may take to save what they have after ErrDraining; 8s. Run returns within two
 	// seconds more. The platform's own grace period must be longer than both.
 	DrainGrace time.Duration
-	// Poll is how often asynq and the dispatcher look for work that nobody told them of: 1s for a fleet, 10ms when
-	// everything is in one process.
-	Poll time.Duration
+	// Poll is how often the dispatcher looks for work that nobody told it of; 1s. IdlePoll is how often asynq asks for a
+	// task while a slot is free; 200ms, and never longer than Poll. A slot stands empty for about that long after each short
+	// video, and an idle worker costs ten small commands a second.
+	Poll, IdlePoll time.Duration
 	// MaxFailures is how many failures without a stored part between end a video; 10.
 	MaxFailures int
 	// BackoffBase and BackoffCap bound the pause after a failure, which doubles each time: 30s and 15m.
@@ -47,6 +48,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	def(&c.StatusConcurrency, 4)
 	def(&c.DrainGrace, 8*time.Second)
 	def(&c.Poll, time.Second)
+	def(&c.IdlePoll, min(c.Poll, 200*time.Millisecond))
 	def(&c.MaxFailures, 10)
 	def(&c.BackoffBase, 30*time.Second)
 	def(&c.BackoffCap, 15*time.Minute)
@@ -80,7 +82,7 @@ func (c ServerConfig) validate() error {
 	switch {
 	case c.Concurrency < 1 || c.StatusConcurrency < 1:
 		return fmt.Errorf("queue: REELKEEP_CONCURRENCY: want at least 1, got %d (status: %d)", c.Concurrency, c.StatusConcurrency)
-	case c.DrainGrace < 0 || c.Poll < 0 || c.BackoffBase < 0 || c.BackoffCap < 0 || c.BeatEvery < 0:
+	case c.DrainGrace < 0 || c.Poll < 0 || c.IdlePoll < 0 || c.BackoffBase < 0 || c.BackoffCap < 0 || c.BeatEvery < 0:
 		return fmt.Errorf("queue: a time of ServerConfig is negative")
 	case c.DeadAfter < 2*c.BeatEvery:
 		return fmt.Errorf("queue: DeadAfter (%s) must be at least twice BeatEvery (%s), or living runs are taken for dead", c.DeadAfter, c.BeatEvery)

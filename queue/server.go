@@ -165,10 +165,6 @@ func (s *Server) arrive(ctx context.Context) error {
 	}
 }
 
-// motorPoll is how often an idle asynq server asks for a task. A slot stands empty for that long after each short
-// video, and an idle worker costs ten small commands a second.
-const motorPoll = 200 * time.Millisecond
-
 // startMotors starts one asynq server for each step, so that long transfers never hold up status calls.
 func (s *Server) startMotors() ([]*asynq.Server, error) {
 	var motors []*asynq.Server
@@ -176,7 +172,7 @@ func (s *Server) startMotors() ([]*asynq.Server, error) {
 		m := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
 			Concurrency:              s.cfg.slots(step),
 			Queues:                   map[string]int{string(step): 1},
-			TaskCheckInterval:        min(s.cfg.Poll, motorPoll),
+			TaskCheckInterval:        s.cfg.IdlePoll,
 			DelayedTaskCheckInterval: max(s.cfg.Poll, time.Second),
 			ShutdownTimeout:          s.cfg.DrainGrace,
 			// Only trouble with Redis reaches these two: what handlers say is settled in the ledger.

@@ -88,6 +88,7 @@ func (u *Upload) completion() (*s3.CompleteMultipartUploadInput, error) {
 
 // wholeCRC joins the checksums of all parts, if all are known.
 func (u *Upload) wholeCRC() (uint64, bool) {
+	var z zeros
 	crc, from := uint64(0), 1
 	if !u.doubtful {
 		crc, from = u.hash.crc, u.hashed+1
@@ -97,7 +98,7 @@ func (u *Upload) wholeCRC() (uint64, bool) {
 		if !p.hasCRC {
 			return 0, false
 		}
-		crc = joinCRC(crc, p.crc, p.size)
+		crc = z.join(crc, p.crc, p.size)
 	}
 	return crc, true
 }

@@ -18,6 +18,7 @@ type rolling struct {
 	sha   hash.Hash
 	crc   uint64
 	bytes int64
+	zeros zeros // of the last part's length: mostly the next has the same
 }
 
 func newRolling() *rolling { return &rolling{sha: sha256.New()} }
@@ -26,6 +27,25 @@ func (r *rolling) Write(p []byte) (int, error) {
 	r.crc = crc64nvme.Update(r.crc, p)
 	r.bytes += int64(len(p))
 	return r.sha.Write(p)
+}
+
+// stride is how far the fast checksum runs ahead of the slow one. It brings the bytes into the processor's cache, at
+// whose edge SHA-256 would otherwise spend a quarter of its time waiting for memory.
+const stride = 32 << 10
+
+// add is Write for a whole part, whose own CRC it returns.
+func (r *rolling) add(p []byte) (crc uint64, err error) {
+	for rest := p; len(rest) > 0; {
+		n := min(stride, len(rest))
+		crc = crc64nvme.Update(crc, rest[:n])
+		if _, err := r.sha.Write(rest[:n]); err != nil {
+			return 0, err
+		}
+		rest = rest[n:]
+	}
+	r.crc = r.zeros.join(r.crc, crc, int64(len(p)))
+	r.bytes += int64(len(p))
+	return crc, nil
 }
 
 func (r *rolling) sha256() string { return hex.EncodeToString(r.sha.Sum(nil)) }
@@ -94,24 +114,52 @@ const crcPoly = 0x9a6c9329ac4bc9b5
 // joinCRC returns the CRC of two pieces one after the other, given each piece's own and the length of the second.
 // So the checksum of the whole object is known even when its parts were hashed by different workers.
 func joinCRC(first, second uint64, secondLen int64) uint64 {
-	// Appending a zero byte to a message is a linear map of its CRC. Squaring that map doubles the number of zeros.
+	var z zeros
+	return z.join(first, second, secondLen)
+}
+
+// zeros is what n zero bytes behind a message do to its CRC.
+type zeros struct {
+	matrix
+
+	n int64 // 0: not made yet
+}
+
+// join is joinCRC for many pieces, most of which have the same length.
+func (z *zeros) join(first, second uint64, secondLen int64) uint64 {
+	if secondLen == 0 {
+		return first
+	}
+	if z.n != secondLen {
+		*z = appendZeros(secondLen)
+	}
+	return z.times(first) ^ second
+}
+
+func appendZeros(n int64) zeros {
+	// One zero byte is a linear map of the CRC. Squaring that map doubles the number of zeros.
 	var step, next matrix
 	step[0] = crcPoly
 	for i := 1; i < 64; i++ {
 		step[i] = 1 << (i - 1)
 	}
 	for range 3 {
-		next.square(&step)
+		next.multiply(&step, &step)
 		step = next
 	}
-	for n := secondLen; n > 0; n >>= 1 {
+	z := zeros{n: n}
+	for i := range z.matrix {
+		z.matrix[i] = 1 << i
+	}
+	for ; n > 0; n >>= 1 {
 		if n&1 == 1 {
-			first = step.times(first)
+			next.multiply(&step, &z.matrix)
+			z.matrix = next
 		}
-		next.square(&step)
+		next.multiply(&step, &step)
 		step = next
 	}
-	return first ^ second
+	return z
 }
 
 // matrix is a linear map over 64 bits; row i is the image of bit i.
@@ -127,8 +175,9 @@ func (m *matrix) times(v uint64) uint64 {
 	return sum
 }
 
-func (m *matrix) square(of *matrix) {
-	for i := range of {
-		m[i] = of.times(of[i])
+// multiply makes m the map that does b first and then a.
+func (m *matrix) multiply(a, b *matrix) {
+	for i := range b {
+		m[i] = a.times(b[i])
 	}
 }

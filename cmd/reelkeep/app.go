@@ -168,6 +168,7 @@ type makings struct {
 	// waiting are asked for every video and must be quick.
 	wanted  func(account string) int         // videos that wait for their transfer
 	waiting func(account string) int         // videos that wait for HeyGen: for their render, or for a late asset
+	most    func(account string) int         // videos there are at all, as far as this process has to do with them
 	gate    func(account string) heygen.Gate // the budget of requests that all share
 }
 
@@ -211,6 +212,9 @@ func newCatalog(client *heygen.Client, account string, m makings) *heygen.Desk {
 	cfg := heygen.DeskConfig{}
 	if m.wanted != nil {
 		cfg.Wanted = func() int { return m.wanted(account) }
+	}
+	if m.most != nil {
+		cfg.Most = func() int { return m.most(account) }
 	}
 	return heygen.NewDesk(client, cfg)
 }

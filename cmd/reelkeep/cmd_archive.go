@@ -154,7 +154,7 @@ func (r *archiveRun) do(ctx context.Context) (retErr error) {
 	log := newLog(r.cfg, stderrOf{r.con})
 	screen := newScreen(r.con)
 	defer screen.close()
-	p, err := newParts(ctx, r.cfg, makings{observer: screen, open: openShelfToWrite, wanted: r.unsettled, waiting: r.unsettled}, log)
+	p, err := newParts(ctx, r.cfg, makings{observer: screen, open: openShelfToWrite, wanted: r.unsettled, waiting: r.unsettled, most: r.unsettled}, log)
 	if err != nil {
 		return err
 	}

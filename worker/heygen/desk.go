@@ -13,6 +13,8 @@ type DeskConfig struct {
 	// Wanted says how many videos of the account wait for their transfer just now, wherever they will be transferred. It is
 	// asked often and must be quick. nil: unknown, and every video is asked for by itself.
 	Wanted func() int
+	// Most says how many videos may be asked about at all, if somebody knows: then nobody is waited for who can't come.
+	Most func() int
 }
 
 // Desk answers what many ask about the videos of one account, with as few calls as it can: on v3, one call tells the
@@ -20,6 +22,7 @@ type DeskConfig struct {
 type Desk struct {
 	api    *Client
 	wanted func() int
+	most   func() int
 
 	plain   chan struct{} // a place for each call about a single video
 	reading chan struct{} // one place: pages are read one after the other
@@ -50,8 +53,11 @@ func NewDesk(api *Client, cfg DeskConfig) *Desk {
 	if cfg.Wanted == nil {
 		cfg.Wanted = func() int { return 0 }
 	}
+	if cfg.Most == nil {
+		cfg.Most = func() int { return pageSize }
+	}
 	return &Desk{
-		api: api, wanted: cfg.Wanted, binder: newBinder(),
+		api: api, wanted: cfg.Wanted, most: cfg.Most, binder: newBinder(),
 		plain: make(chan struct{}, plainCalls), reading: make(chan struct{}, 1),
 	}
 }

@@ -80,6 +80,7 @@ func (d *Desk) offersBulk() bool {
 
 // join adds the asker to the round that gathers, or begins one.
 func (d *Desk) join(ctx context.Context, id string) *round {
+	most := d.most()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.round
@@ -95,7 +96,7 @@ func (d *Desk) join(ctx context.Context, id string) *round {
 		r.words[id] = ""
 		r.ids = append(r.ids, id)
 	}
-	if len(r.ids) == pageSize {
+	if len(r.ids) >= min(pageSize, most) {
 		d.round = nil
 		close(r.full)
 	}
