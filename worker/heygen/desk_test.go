@@ -142,6 +142,26 @@ func TestOneWhoIsAloneGetsAllAtOnce(t *testing.T) {
 	})
 }
 
+func TestNobodyWaitsForThoseWhoCannotCome(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newClientWith(t, heygen.Config{Version: "v3", Now: time.Now}, words(map[string]string{"a": "queued", "b": "completed"}))
+		d := heygen.NewDesk(c.Client, heygen.DeskConfig{Most: func() int { return 2 }})
+		start := time.Now()
+		for id, got := range lookAll(t.Context(), d, "a", "b") {
+			if got.err != nil {
+				t.Errorf("%s: %v", id, got.err)
+			}
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("all there are had asked, and still they waited %s for others", took)
+		}
+		if bulk, others := bulkCalls(c.vendor.take()); len(bulk) != 1 || len(others) > 1 {
+			t.Errorf("asked %q and %q, want one call for both and at most one that finds out the generation", bulk, others)
+		}
+	})
+}
+
 func TestARoundHoldsAHundred(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
