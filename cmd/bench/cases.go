@@ -72,7 +72,7 @@ func cases(shrink int64) []*benchCase {
 				copyURL(), once(curlPipe(", default", 1)),
 			},
 			goals: []goal{secondsAtMost(4.5)},
-			note:  "nginx's `limit_rate` counts for each request, in bursts of about 2 MiB.",
+			note:  "nginx's `limit_rate`, in steps of 256 KiB. How many streams to use is for reelkeep to find out; the others are told.",
 		},
 		{
 			Name: "far", Title: "1 GiB, 40 ms round trip to the source", set: one("far"), place: far,

@@ -45,18 +45,22 @@ func archive(settings ...string) client {
 		for _, v := range j.set.videos {
 			args = append(args, v.id)
 		}
-		return measure(command(ctx, append(j.settings(), settings...), j.lab.program, args...))
+		return measure(j.profiled(command(ctx, append(j.settings(), settings...), j.lab.program, args...)))
 	}}
 }
 
 // settings is the environment of every reelkeep process. All that makes it faster or slower is left at its default.
 func (j job) settings() []string {
-	env := append(j.lab.store.env(), "HEYGEN_API_URL="+j.heygen.url, "HEYGEN_API_KEY="+j.heygen.sim.Key(), "REELKEEP_STORE=s3://"+j.bucket,
+	return append(j.lab.store.env(), "HEYGEN_API_URL="+j.heygen.url, "HEYGEN_API_KEY="+j.heygen.sim.Key(), "REELKEEP_STORE=s3://"+j.bucket,
 		"REELKEEP_PRIVATE_SOURCES=127.0.0.0/8,"+farNet, "HOME="+j.dir)
+}
+
+// profiled asks a process for a CPU profile, if they are wanted.
+func (j job) profiled(cmd *exec.Cmd) *exec.Cmd {
 	if j.lab.profile != "" {
-		env = append(env, "REELKEEP_CPUPROFILE="+filepath.Join(j.lab.profile, j.set.name+"-"+filepath.Base(j.bucket)+".pprof"))
+		cmd.Env = append(cmd.Env, "REELKEEP_CPUPROFILE="+filepath.Join(j.lab.profile, cmd.Args[1]+"-"+j.bucket+".pprof"))
 	}
-	return env
+	return cmd
 }
 
 // fleet is a service of one process that is up already, with a Redis of its own; the time runs from the start of
@@ -74,7 +78,7 @@ func fleet(settings ...string) client {
 		}
 		env := append(append(j.settings(), settings...), "REELKEEP_REDIS="+redis.url, "REELKEEP_OPS_LISTEN=127.0.0.1:"+port,
 			"REELKEEP_SWEEP_EVERY=0", "REELKEEP_SWEEP_FULL_EVERY=0", "REELKEEP_LOG_LEVEL=warn")
-		serve, err := startServer(ctx, command(context.WithoutCancel(ctx), env, j.lab.program, "serve"), func(ctx context.Context) error {
+		serve, err := startServer(ctx, j.profiled(command(context.WithoutCancel(ctx), env, j.lab.program, "serve")), func(ctx context.Context) error {
 			return answers(ctx, "http://127.0.0.1:"+port+"/readyz")
 		})
 		if err != nil {

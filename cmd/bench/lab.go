@@ -36,7 +36,7 @@ func openLab(ctx context.Context, opt options) (l *lab, err error) {
 		return nil, err
 	}
 	sweepLeftovers()
-	l = &lab{dir: fmt.Sprintf("%s%d", labPrefix, os.Getpid()), profile: opt.profile}
+	l = &lab{dir: fmt.Sprintf("%s%d", labPrefix, os.Getpid())}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.close())
@@ -44,6 +44,14 @@ func openLab(ctx context.Context, opt options) (l *lab, err error) {
 	}()
 	if l.program, err = filepath.Abs(opt.program); err != nil {
 		return l, fmt.Errorf("find %s: %w", opt.program, err)
+	}
+	if opt.profile != "" {
+		if err := os.MkdirAll(opt.profile, 0o755); err != nil {
+			return l, fmt.Errorf("make the folder of -profile: %w", err)
+		}
+		if l.profile, err = filepath.Abs(opt.profile); err != nil {
+			return l, fmt.Errorf("find %s: %w", opt.profile, err)
+		}
 	}
 	if err := os.MkdirAll(l.files(), 0o755); err != nil {
 		return l, fmt.Errorf("make a folder in memory: %w", err)

@@ -75,7 +75,7 @@ func measureClient(ctx context.Context, j job, c client) (_ *measured, err error
 		return nil, fmt.Errorf("make the client's folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(j.dir)) }()
-	if j.bucket, err = j.lab.store.bucket(); err != nil {
+	if j.bucket, err = j.lab.store.bucket(j.set.name); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, j.lab.store.empty(j.bucket)) }()

@@ -47,7 +47,8 @@ http {
   server {
     listen %[2]s;
     root %[3]s;
-    location /slow/ { alias %[3]s/; limit_rate %[5]d; }
+    # In steps so small that the last one, after which nobody waits, counts for nothing.
+    location /slow/ { alias %[3]s/; limit_rate %[5]d; sendfile_max_chunk 256k; }
   }
 }
 `
@@ -114,8 +115,8 @@ func (m *minio) env() []string {
 }
 
 // bucket makes an empty bucket: any folder in its data is one to MinIO.
-func (m *minio) bucket() (string, error) {
-	name := "bench-" + strings.ToLower(rand.Text()[:12])
+func (m *minio) bucket(name string) (string, error) {
+	name += "-" + strings.ToLower(rand.Text()[:12])
 	if err := os.Mkdir(filepath.Join(m.dir, name), 0o755); err != nil {
 		return "", fmt.Errorf("make a bucket: %w", err)
 	}
