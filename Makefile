@@ -3,7 +3,7 @@
 export PATH := $(if $(REELKEEP_TEST_BIN),$(REELKEEP_TEST_BIN),$(HOME)/.cache/reelkeep-test/bin):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build image chart alerts test lint fmt docs ci clean
+.PHONY: help demo build image chart alerts test lint bench fmt docs ci clean
 
 out := bin/reelkeep
 image := reelkeep:latest
@@ -15,7 +15,7 @@ demo: ## archive sample videos while their links die; needs nothing
 	go run ./cmd/reelkeep demo
 
 build: ## build bin/reelkeep
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(out) ./cmd/reelkeep
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" $(if $(tags),-tags $(tags)) -o $(out) ./cmd/reelkeep
 
 image: ## build the container image reelkeep:latest, with docker, podman or buildah
 	GOOS=linux $(MAKE) --no-print-directory build out=bin/image/reelkeep
@@ -41,6 +41,12 @@ test: ## run all tests; installs redis-server, MinIO and helm for them
 lint: ## run golangci-lint; builds it first
 	.ci/tools lint
 	golangci-lint run ./...
+
+bench: ## measure against rclone, mc and the limit, and write docs/benchmarks.md; case=plain runs=3 clients=rclone shrink=8 profile=DIR
+	.ci/tools bench
+	$(MAKE) --no-print-directory build out=bin/bench/reelkeep tags=$(if $(profile),profile)
+	go build -o bin/bench/bench ./cmd/bench
+	bin/bench/bench -case "$(case)" -clients "$(clients)" -runs $(or $(runs),3) -shrink $(or $(shrink),1) -profile "$(profile)"
 
 fmt: ## format the Go code
 	gofmt -w $$(find . -name '*.go' -not -path './.git/*')

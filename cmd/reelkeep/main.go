@@ -24,9 +24,11 @@ func main() {
 	// Libraries that print by themselves (net/http, go-redis) have nothing to say that our own errors do not.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	queue.SilenceRedisLog()
+	endProfile := startProfile()
 	ctx, stop := untilSignal()
 	code := run(ctx, os.Args, newConsole(os.Stdin, os.Stdout, os.Stderr))
 	stop()
+	endProfile()
 	os.Exit(code)
 }
 
