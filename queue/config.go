@@ -14,8 +14,7 @@ type ServerConfig struct {
 	// seconds more. The platform's own grace period must be longer than both.
 	DrainGrace time.Duration
 	// Poll is how often the dispatcher looks for work that nobody told it of; 1s. IdlePoll is how often asynq asks for a
-	// task while a slot is free; 200ms, and never longer than Poll. A slot stands empty for about that long after each short
-	// video, and an idle worker costs ten small commands a second.
+	// task while a slot is free, beside whenever this process has handed one in; 200ms, and never longer than Poll.
 	Poll, IdlePoll time.Duration
 	// MaxFailures is how many failures without a stored part between end a video; 10.
 	MaxFailures int

@@ -353,5 +353,6 @@ func (s *Server) hand(ctx context.Context, e *entry) error {
 	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("hand %s to asynq: %w", e.ID, err)
 	}
+	s.bell.ring(e.Step)
 	return nil
 }

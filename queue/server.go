@@ -41,6 +41,7 @@ type Server struct {
 	working    sync.WaitGroup
 
 	hook       *drainHook
+	bell       *doorbell
 	stopAsking context.CancelFunc // ends what was asked of Redis before the drain
 	grace      context.Context    // ends when handlers have had their time
 	endGrace   context.CancelFunc
@@ -64,7 +65,7 @@ func NewServer(rdb redis.UniversalClient, cfg ServerConfig, h Handler) (*Server,
 	asking, stopAsking := context.WithCancel(context.Background())
 	grace, endGrace := context.WithCancel(context.Background())
 	return &Server{
-		hook: &drainHook{over: asking}, stopAsking: stopAsking, grace: grace, endGrace: endGrace, stuck: func() {},
+		hook: &drainHook{over: asking}, bell: newDoorbell(cfg.IdlePoll), stopAsking: stopAsking, grace: grace, endGrace: endGrace, stuck: func() {},
 		cfg: cfg, handler: h, rdb: rdb, ledger: newLedger(rdb), log: cfg.Log, owner: owner,
 		clock:     newClock(rdb, cfg.Now),
 		tasks:     asynq.NewClientFromRedisClient(rdb),
@@ -109,6 +110,8 @@ func (s *Server) Run(ctx context.Context) error {
 	s.trouble = time.Now() // a server that has just come knows nothing of the time before
 	s.mu.Unlock()
 	s.rdb.AddHook(s.hook)
+	s.rdb.AddHook(s.bell)
+	defer s.bell.close()
 	defer s.stopAsking()
 	defer s.endGrace()
 
@@ -172,7 +175,7 @@ func (s *Server) startMotors() ([]*asynq.Server, error) {
 		m := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
 			Concurrency:              s.cfg.slots(step),
 			Queues:                   map[string]int{string(step): 1},
-			TaskCheckInterval:        s.cfg.IdlePoll,
+			TaskCheckInterval:        asynqPause,
 			DelayedTaskCheckInterval: max(s.cfg.Poll, time.Second),
 			ShutdownTimeout:          s.cfg.DrainGrace,
 			// Only trouble with Redis reaches these two: what handlers say is settled in the ledger.

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// The private queue lies in this process, so looking at it costs little and saves every video the time for which a
-	// shared Redis is spared. What is handed in here wakes the dispatcher by itself; its looks find what has become due.
-	foregroundPoll, foregroundIdlePoll = 100 * time.Millisecond, 10 * time.Millisecond
+	// foregroundPoll is how often the private queue is looked at for what has become due. It lies in this process, so that
+	// costs little; what is handed in is seen at once.
+	foregroundPoll = 100 * time.Millisecond
 	// statusConcurrency is how many videos one call to HeyGen can tell of.
 	statusConcurrency = 100
 	// The pause after a failure is shorter than a fleet's, because somebody waits.
@@ -41,7 +41,7 @@ func (r *archiveRun) work(ctx context.Context, stop context.CancelCauseFunc, p *
 		outlook: &patience{limit: foregroundPatience, end: stop, notice: func(text string) { r.con.sayf("%s", text) }},
 	}
 	server, err := queue.NewServer(rdb, queue.ServerConfig{
-		Concurrency: r.cfg.Concurrency, StatusConcurrency: statusConcurrency, Poll: foregroundPoll, IdlePoll: foregroundIdlePoll,
+		Concurrency: r.cfg.Concurrency, StatusConcurrency: statusConcurrency, Poll: foregroundPoll,
 		BackoffBase: foregroundBackoffBase, BackoffCap: foregroundBackoffCap, Log: newQueueLog(r.cfg.LogLevel, newLog(r.cfg, stderrOf{r.con})), Name: "archive",
 		OnSettle: func(s queue.Status) {
 			screen.settled(s.VideoID)
