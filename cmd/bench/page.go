@@ -119,9 +119,12 @@ func (o *outcome) markdown() string {
 		thrown += c.Thrown
 	}
 	fmt.Fprintf(&b, "\n%d rounds on %s; ", o.Rounds, o.When.Format("2 January 2006"))
-	if thrown == 0 {
+	switch thrown {
+	case 0:
 		b.WriteString("no pair was thrown away.")
-	} else {
+	case 1:
+		b.WriteString("1 pair was thrown away because the machine was busy beside it.")
+	default:
 		fmt.Fprintf(&b, "%d pairs were thrown away because the machine was busy beside them.", thrown)
 	}
 	for _, g := range o.Goals {
