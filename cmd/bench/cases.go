@@ -39,6 +39,11 @@ func (c *benchCase) impossible(l *lab) string {
 	if c.place == far && l.far == nil {
 		return l.farWhy
 	}
+	// The source's files, the store's, and what lies between them or is not given back yet.
+	need := c.set.bytes()*5/2 + gib
+	if free := freeMemory(); free < need {
+		return fmt.Sprintf("it takes %.1f GiB of memory, and %.1f are free", float64(need)/gib, float64(free)/gib)
+	}
 	return ""
 }
 

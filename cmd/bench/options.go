@@ -43,7 +43,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.Int64Var(&o.tmpfs, "tmpfs", 14<<30, "most bytes of memory for the data")
 	f.BoolVar(&o.goBench, "gobench", true, "run the Go benchmarks of the hot loops at the end")
 	if err := f.Parse(args); err != nil {
-		return options{}, err //nolint:wrapcheck // the flag package has said it all, to the person who typed it
+		return options{}, err
 	}
 	o.cases, o.clients = words(cases), words(clients)
 	return o, o.check(f.Args())

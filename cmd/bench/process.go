@@ -118,12 +118,22 @@ func highWater(pid int) int64 {
 	if err != nil {
 		return 0
 	}
-	return parseHighWater(string(b))
+	return kilobytes(string(b), "VmHWM:")
 }
 
-func parseHighWater(status string) int64 {
-	for line := range strings.Lines(status) {
-		rest, ok := strings.CutPrefix(line, "VmHWM:")
+// freeMemory is what the machine can still give; 0 if it does not tell.
+func freeMemory() int64 {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	return kilobytes(string(b), "MemAvailable:")
+}
+
+// kilobytes reads a line such as "VmHWM:  1234 kB", in bytes; 0 if there is none.
+func kilobytes(text, name string) int64 {
+	for line := range strings.Lines(text) {
+		rest, ok := strings.CutPrefix(line, name)
 		if !ok {
 			continue
 		}

@@ -93,7 +93,7 @@ func (c *s3) createUpload(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	defer res.Body.Close()
-	var made struct{ UploadId string } //nolint:revive // S3's spelling
+	var made struct{ UploadId string } // S3's spelling
 	if err := xml.NewDecoder(res.Body).Decode(&made); err != nil {
 		return "", fmt.Errorf("start the upload of %s: %w", path, err)
 	}

@@ -117,7 +117,7 @@ func TestWhatTheKernelSaysIsRead(t *testing.T) {
 	if got := parseCPU(stat); got != 2100*time.Millisecond {
 		t.Errorf("CPU: %s", got)
 	}
-	if got := parseHighWater("Name:\tx\nVmPeak:\t  999 kB\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n"); got != 2<<20 {
+	if got := kilobytes("Name:\tx\nVmPeak:\t  999 kB\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n", "VmHWM:"); got != 2<<20 {
 		t.Errorf("VmHWM: %d", got)
 	}
 	for _, bad := range []string{"", "17 (x", "17 (x) S 1", strings.Replace(stat, "150", "x", 1)} {
@@ -125,7 +125,7 @@ func TestWhatTheKernelSaysIsRead(t *testing.T) {
 			t.Errorf("%q: %s", bad, got)
 		}
 	}
-	if parseHighWater("") != 0 || parseHighWater("VmHWM:\tmuch kB\n") != 0 {
+	if kilobytes("", "VmHWM:") != 0 || kilobytes("VmHWM:\tmuch kB\n", "VmHWM:") != 0 {
 		t.Error("no number was read as one")
 	}
 }
