@@ -190,7 +190,7 @@ func TestThePageTellsWhatWasMeasured(t *testing.T) {
 	ours, limit, peer, slowPeer := runsOf(3, 3, 3), runsOf(2, 2, 2), runsOf(4, 6, 5), []*measured{runsOf(50)[0], nil, nil}
 	peer[2].Before = 2 * time.Second
 	folder := t.TempDir()
-	if err := judge(c, clients, rounds(ours, limit, peer, slowPeer)).save(folder); err != nil {
+	if err := judge(c, clients, rounds(ours, limit, peer, slowPeer), "reelkeep").save(folder); err != nil {
 		t.Fatal(err)
 	}
 	page := filepath.Join(folder, "page.md")
@@ -205,6 +205,7 @@ func TestThePageTellsWhatWasMeasured(t *testing.T) {
 		"| **reelkeep archive** | 3.00 (3.00 … 3.00) |  |", "| *bare loop* | 2.00 (2.00 … 2.00) | **1.50** (1.50 … 1.50) |",
 		"| peer | 5.00 (4.00 … 6.00) | **0.62** (0.50 … 0.75) |", "| slow peer | 50.0, 1 run | **0.06** |", "1 pair was thrown away",
 		"at most 1.25 × the limit: missed (1.50)", "at most 0.80 × the best peer: reached (0.62)", "at most 4.0 s: reached (3.00)", "MinIO",
+		"| One | **3.00 s** | 2.00 s, reelkeep **1.50** of that (bare loop) | 5.00 s, reelkeep **0.62** of that (peer) |",
 	} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("the page does not say %q:\n%s", want, b)

@@ -115,4 +115,8 @@ func once(c client) client  { c.once = true; return c }
 func often(c client) client { c.once = false; return c }
 
 // onPart gives a client only the first n videos.
-func onPart(n int, c client) client { c.part = n; return c }
+func onPart(n int, c client) client {
+	c.part = n
+	c.name += fmt.Sprintf(" (by %d of the videos)", n)
+	return c
+}
