@@ -19,7 +19,7 @@ func (o *outcome) text() string {
 			ratio = ""
 		}
 		fmt.Fprintf(&b, "  %-40s %6.2f (%5.2f … %5.2f) %20s %7.2f %7.0f %9.2f\n", c.Name, c.Wall.Median, c.Wall.Min, c.Wall.Max, ratio, c.CPU.Median, c.RSS.Max, c.StoreCPU.Median)
-		if c.Thrown > 0 {
+		if i > 0 && c.Thrown > 0 {
 			fmt.Fprintf(&b, "    %d of its pairs thrown away: the calibration loop beside them was slow\n", c.Thrown)
 		}
 	}
@@ -133,7 +133,9 @@ func (o *outcome) markdown() string {
 			name = "*" + name + "*"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %.1f | %.0f | %.1f |\n", name, strings.TrimSpace(wall), ratio, c.CPU.Median, c.RSS.Max, c.StoreCPU.Median)
-		thrown += c.Thrown
+		if i > 0 { // reelkeep is no pair with itself
+			thrown += c.Thrown
+		}
 	}
 	fmt.Fprintf(&b, "\n%d rounds on %s; ", o.Rounds, o.When.Format("2 January 2006"))
 	switch thrown {

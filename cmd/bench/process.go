@@ -7,12 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -195,17 +195,24 @@ func childrenOf(pid int) []int {
 }
 
 // tail keeps the end of what a process has to say.
-type tail struct{ buf bytes.Buffer }
+type tail struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
 
 const tailBytes = 4 << 10
 
 func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.buf.Len() > tailBytes {
 		t.buf.Next(t.buf.Len() - tailBytes)
 	}
 	return t.buf.Write(p)
 }
 
-func (t *tail) text() string { return strings.TrimSpace(t.buf.String()) }
-
-var _ io.Writer = (*tail)(nil)
+func (t *tail) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(t.buf.String())
+}
