@@ -32,6 +32,11 @@ func TestEveryFileIsOneThatReelkeepSeals(t *testing.T) {
 		}
 		sets = append(sets, &dataset{name: "x", videos: []video{v}})
 	}
+	pictures := &dataset{name: "x", videos: []video{{id: "v"}}}
+	for size := int64(65_600); size < 67_000; size++ { // a comment of a JPEG ends at 64 KiB
+		pictures.videos[0].files = append(pictures.videos[0].files, &file{set: "x", video: "v", asset: "thumbnail", name: "thumbnail.jpeg", size: size})
+	}
+	sets = append(sets, pictures)
 	sim, err := heygensim.New(heygensim.Options{})
 	if err != nil {
 		t.Fatal(err)
