@@ -117,7 +117,9 @@ func (o *outcome) markdown() string {
 	if o.Note != "" {
 		b.WriteString(o.Note + "\n")
 	}
-	b.WriteString("\n")
+	if o.Files > 1 || o.Note != "" {
+		b.WriteString("\n")
+	}
 	b.WriteString("| client | seconds: median (least … most) | reelkeep takes … of that | client's CPU seconds | peak MB | store's CPU seconds |\n|---|---|---|---|---|---|\n")
 	thrown := 0
 	for i, c := range o.Clients {
