@@ -49,7 +49,7 @@ func bareMain(ctx context.Context, args []string, in io.Reader) error {
 	streams := f.Int("streams", 4, "ranges at once")
 	part := f.Int64("part", 16<<20, "bytes of a part")
 	if err := f.Parse(args); err != nil {
-		return err //nolint:wrapcheck // said already
+		return err
 	}
 	parts, err := readBareParts(in, *part)
 	if err != nil {

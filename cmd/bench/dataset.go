@@ -83,7 +83,7 @@ const (
 // small is n videos with four small assets each. The same in every run.
 func small(name string, n int) *dataset {
 	s := &dataset{name: name}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // sizes, not secrets
+	random := rand.New(rand.NewPCG(1, 2))
 	for i := range n {
 		v := video{id: fmt.Sprintf("%s-%d", name, i)}
 		for _, a := range [][2]string{{assetVideo, "video.mp4"}, {"thumbnail", "thumbnail.jpeg"}, {"gif", "preview.gif"}, {"captions", "captions.ass"}} {
@@ -115,11 +115,11 @@ func (s *dataset) remove(dir string) error { return os.RemoveAll(filepath.Join(d
 func (f *file) write(dir string, sim *heygensim.Sim) error {
 	path := filepath.Join(dir, f.path())
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err //nolint:wrapcheck // the caller names the file
+		return err
 	}
 	out, err := os.Create(path)
 	if err != nil {
-		return err //nolint:wrapcheck // the caller names the file
+		return err
 	}
 	sum := sha256.New()
 	_, err = io.Copy(io.MultiWriter(out, sum), bufio.NewReaderSize(f.content(sim), 1<<20))

@@ -115,14 +115,14 @@ func openTUN(name, addr string) (*os.File, error) {
 	err = func() error {
 		ifr, err := unix.NewIfreq(name)
 		if err != nil {
-			return err //nolint:wrapcheck // wrapped below
+			return err
 		}
 		ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
 		if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
-			return err //nolint:wrapcheck // wrapped below
+			return err
 		}
 		if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|unix.TUN_F_TSO4|unix.TUN_F_TSO6); err != nil {
-			return err //nolint:wrapcheck // wrapped below
+			return err
 		}
 		return setAddr(name, addr)
 	}()

@@ -16,13 +16,13 @@ type goal struct {
 
 func timesLimit(most float64) goal {
 	return goal{fmt.Sprintf("at most %.2f × the limit", most), most, func(o *outcome) float64 {
-		return o.best(func(c *clientOutcome) bool { return c.Limit }).Ratio.Median
+		return o.best(isLimit).Ratio.Median
 	}}
 }
 
 func timesBestPeer(most float64) goal {
 	return goal{fmt.Sprintf("at most %.2f × the best peer", most), most, func(o *outcome) float64 {
-		return o.best(func(c *clientOutcome) bool { return !c.Limit && !c.Ours }).Ratio.Median
+		return o.best(isPeer).Ratio.Median
 	}}
 }
 

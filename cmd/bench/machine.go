@@ -24,7 +24,8 @@ type machine struct {
 	Versions            []string
 }
 
-func thisMachine() machine {
+// thisMachine tells of it, and of the program that is measured.
+func thisMachine(program string) machine {
 	m := machine{Cores: runtime.NumCPU(), Go: runtime.Version(), CPU: "unknown", OS: "Linux"}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		m.CPU = field(string(b), `(?m)^model name\s*: (.+)$`, m.CPU)
@@ -40,28 +41,25 @@ func thisMachine() machine {
 	if unix.Sysinfo(&info) == nil {
 		m.Memory = int64(info.Totalram) * int64(info.Unit)
 	}
-	m.Versions = versions()
+	m.Versions = versions(program)
 	return m
 }
 
 // versions asks every program which it is.
-func versions() []string {
-	ask := func(pattern string, name string, args ...string) string {
+func versions(program string) []string {
+	ask := func(label, pattern, name string, args ...string) string {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		path, err := exec.LookPath(name)
-		if err != nil {
-			return name + " unknown"
-		}
-		out, _ := command(ctx, []string{"HOME=/nonexistent"}, path, args...).CombinedOutput()
-		return name + " " + field(string(out), pattern, "unknown")
+		out, _ := command(ctx, []string{"HOME=/nonexistent"}, pathOf(name), args...).CombinedOutput() // what is missing is unknown
+		return label + " " + field(string(out), pattern, "unknown")
 	}
-	built := func(name string) string {
-		return ask(`(?m)^\s*mod\s+\S+\s+(\S+)`, "go", "version", "-m", pathOf(name))[len("go "):]
+	built := func(label, name string) string {
+		return ask(label, `(?m)^\s*mod\s+\S+\s+(\S+)`, "go", "version", "-m", pathOf(name))
 	}
 	return []string{
-		ask(`nginx/(\S+)`, "nginx", "-v"), "MinIO " + built("minio"), "rclone " + built("rclone"), "mc " + built("mc"),
-		ask(`curl (\S+)`, "curl", "--version"), ask(`v=(\S+)`, "redis-server", "--version"),
+		ask("reelkeep", `reelkeep (.+)`, program, "version"), ask("nginx", `nginx/(\S+)`, "nginx", "-v"), built("MinIO", "minio"),
+		built("rclone", "rclone"), built("mc", "mc"), ask("curl", `curl (\S+)`, "curl", "--version"),
+		ask("Redis", `v=(\S+)`, "redis-server", "--version"),
 	}
 }
 

@@ -41,11 +41,12 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.page, "page", "docs/benchmarks.md", "page to write from the results; empty = none")
 	f.StringVar(&o.profile, "profile", "", "folder for CPU profiles of reelkeep, which must be built with -tags profile")
 	f.Int64Var(&o.tmpfs, "tmpfs", 14<<30, "most bytes of memory for the data")
-	f.BoolVar(&o.goBench, "gobench", true, "run the Go benchmarks of the hot loops at the end")
+	f.BoolVar(&o.goBench, "gobench", true, "after all cases, run the Go benchmarks of the hot loops, too")
 	if err := f.Parse(args); err != nil {
-		return options{}, err //nolint:wrapcheck // the flag package has said it all, to the person who typed it
+		return options{}, err
 	}
 	o.cases, o.clients = words(cases), words(clients)
+	o.goBench = o.goBench && len(o.cases) == 0
 	return o, o.check(f.Args())
 }
 

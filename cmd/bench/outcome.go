@@ -37,10 +37,10 @@ type clientOutcome struct {
 }
 
 // judge compares the first client, reelkeep, with all others.
-func judge(c *benchCase, clients []client, rounds [][]*measured) *outcome {
+func judge(c *benchCase, clients []client, rounds [][]*measured, program string) *outcome {
 	o := &outcome{
 		Name: c.Name, Title: c.Title, Note: c.note, Files: len(c.set.files()), Bytes: c.set.bytes(), Rounds: len(rounds),
-		When: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(),
+		When: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(program),
 	}
 	calm := calm(rounds)
 	column := func(i int) []*measured {
@@ -73,6 +73,10 @@ func judge(c *benchCase, clients []client, rounds [][]*measured) *outcome {
 }
 
 func (o *outcome) ours() clientOutcome { return o.Clients[0] }
+
+func isLimit(c *clientOutcome) bool { return c.Limit }
+
+func isPeer(c *clientOutcome) bool { return !c.Limit && !c.Ours }
 
 // best is the fastest client of a kind; of none, its ratio is NaN.
 func (o *outcome) best(kind func(*clientOutcome) bool) clientOutcome {

@@ -7,12 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -118,12 +118,22 @@ func highWater(pid int) int64 {
 	if err != nil {
 		return 0
 	}
-	return parseHighWater(string(b))
+	return kilobytes(string(b), "VmHWM:")
 }
 
-func parseHighWater(status string) int64 {
-	for line := range strings.Lines(status) {
-		rest, ok := strings.CutPrefix(line, "VmHWM:")
+// freeMemory is what the machine can still give; 0 if it does not tell.
+func freeMemory() int64 {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	return kilobytes(string(b), "MemAvailable:")
+}
+
+// kilobytes reads a line such as "VmHWM:  1234 kB", in bytes; 0 if there is none.
+func kilobytes(text, name string) int64 {
+	for line := range strings.Lines(text) {
+		rest, ok := strings.CutPrefix(line, name)
 		if !ok {
 			continue
 		}
@@ -185,17 +195,24 @@ func childrenOf(pid int) []int {
 }
 
 // tail keeps the end of what a process has to say.
-type tail struct{ buf bytes.Buffer }
+type tail struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
 
 const tailBytes = 4 << 10
 
 func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.buf.Len() > tailBytes {
 		t.buf.Next(t.buf.Len() - tailBytes)
 	}
 	return t.buf.Write(p)
 }
 
-func (t *tail) text() string { return strings.TrimSpace(t.buf.String()) }
-
-var _ io.Writer = (*tail)(nil)
+func (t *tail) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(t.buf.String())
+}

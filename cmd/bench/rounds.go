@@ -51,7 +51,7 @@ func measureCase(ctx context.Context, l *lab, c *benchCase, opt options) (_ *out
 			rounds = append(rounds, runs)
 		}
 	}
-	return judge(c, clients, rounds), nil
+	return judge(c, clients, rounds, l.program), nil
 }
 
 func roundName(round int) string {

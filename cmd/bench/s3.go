@@ -93,11 +93,13 @@ func (c *s3) createUpload(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	defer res.Body.Close()
-	var made struct{ UploadId string } //nolint:revive // S3's spelling
+	var made struct {
+		UploadID string `xml:"UploadId"`
+	}
 	if err := xml.NewDecoder(res.Body).Decode(&made); err != nil {
 		return "", fmt.Errorf("start the upload of %s: %w", path, err)
 	}
-	return made.UploadId, nil
+	return made.UploadID, nil
 }
 
 func (c *s3) completeUpload(ctx context.Context, path, id string, etags []string) error {

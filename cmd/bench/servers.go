@@ -76,7 +76,7 @@ func startNginx(ctx context.Context, dir, files, ip string) (*nginx, error) {
 	n.server, err = startServer(ctx, cmd, func(ctx context.Context) error {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		if err != nil {
-			return err //nolint:wrapcheck // only whether it is one counts
+			return err
 		}
 		return conn.Close()
 	})
@@ -162,7 +162,7 @@ func startRedis(ctx context.Context, dir string) (*redis, error) {
 	r.server, err = startServer(ctx, cmd, func(ctx context.Context) error {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		if err != nil {
-			return err //nolint:wrapcheck // only whether it is one counts
+			return err
 		}
 		return conn.Close()
 	})

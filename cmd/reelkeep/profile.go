@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"runtime/pprof"
 )
@@ -19,7 +20,7 @@ func startProfile() (stop func()) {
 		err = pprof.StartCPUProfile(f)
 	}
 	if err != nil {
-		os.Stderr.WriteString("REELKEEP_CPUPROFILE: " + err.Error() + "\n") //nolint:errcheck // nobody else to tell
+		fmt.Fprintln(os.Stderr, "REELKEEP_CPUPROFILE:", err)
 		return func() {}
 	}
 	return func() {
