@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,10 +19,13 @@ type Proxy struct {
 
 	target string
 	client *http.Client
+	server *httptest.Server
 
 	mu    sync.Mutex
 	rules []*Rule
 	seen  []string
+	watch func(*http.Request) bool
+	tell  func(r *http.Request, body []byte, status int)
 }
 
 // A Rule breaks matching requests.
@@ -39,18 +43,35 @@ type Rule struct {
 // NewProxy starts a proxy before the store at target, for one test.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
+	p := StartProxy(target)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// StartProxy starts a proxy before the store at target. The caller closes it.
+func StartProxy(target string) *Proxy {
 	p := &Proxy{target: target, client: &http.Client{
 		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	srv := httptest.NewServer(p)
-	p.URL = srv.URL
-	t.Cleanup(func() {
-		srv.CloseClientConnections()
-		srv.Close()
-		p.client.CloseIdleConnections()
-	})
+	p.server = httptest.NewServer(p)
+	p.URL = p.server.URL
 	return p
+}
+
+// Close cuts all connections and ends the proxy.
+func (p *Proxy) Close() {
+	p.server.CloseClientConnections()
+	p.server.Close()
+	p.client.CloseIdleConnections()
+}
+
+// Watch makes the proxy tell of every request that match says yes to: its body, and with which status the store
+// answered, 0 if it did not. It is told when the store has answered and the client does not know yet.
+func (p *Proxy) Watch(match func(*http.Request) bool, tell func(r *http.Request, body []byte, status int)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watch, p.tell = match, tell
 }
 
 // Break adds a rule. Rules are tried in order; the first that matches acts.
@@ -111,11 +132,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, rule.Body)
 		return
 	}
+	answered := p.watched(r)
 	resp, err := p.forward(r)
 	if err != nil {
+		answered(0)
 		panic(http.ErrAbortHandler)
 	}
 	defer resp.Body.Close()
+	answered(resp.StatusCode)
 	if rule != nil && rule.DropReply && rule.Cut == 0 {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		panic(http.ErrAbortHandler) // net/http's way to cut a connection
@@ -132,6 +156,29 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = io.Copy(w, resp.Body)
+}
+
+// watched returns what to call with the store's answer to the request.
+func (p *Proxy) watched(r *http.Request) func(status int) {
+	p.mu.Lock()
+	match, tell := p.watch, p.tell
+	p.mu.Unlock()
+	if match == nil || !match(r) {
+		return func(int) {}
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failing{err}))
+	return func(status int) { tell(r, body, status) }
+}
+
+// failing reads as the client's connection ended.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) {
+	if f.err == nil {
+		return 0, io.EOF
+	}
+	return 0, f.err
 }
 
 func (p *Proxy) forward(r *http.Request) (*http.Response, error) {
