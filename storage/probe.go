@@ -23,6 +23,10 @@ const (
 	probeWriters  = 4 // how many create the same object at once; some stores let all of them win
 	probeAttempts = 3
 	probeCleanup  = 15 * time.Second
+
+	probeDir       = ".reelkeep-probe/"
+	probeMultipart = "multipart" // the keys below it that have uploads
+	probeComplete  = "complete"
 )
 
 // prober tries one store out. Everything it makes lies under dir.
@@ -37,7 +41,7 @@ type prober struct {
 }
 
 func (s *Store) probe(ctx context.Context) (Capabilities, error) {
-	p := &prober{s: s, dir: s.loc.prefix + ".reelkeep-probe/" + rand.Text() + "/", uploads: map[string]string{}}
+	p := &prober{s: s, dir: s.loc.prefix + probeDir + rand.Text() + "/", uploads: map[string]string{}}
 	if err := p.basics(ctx); err != nil {
 		return Capabilities{}, errors.Join(err, p.clean(ctx, err))
 	}
@@ -215,7 +219,7 @@ func (p *prober) crc(ctx context.Context) error {
 // a start-up must not send five megabytes. With checksums it must be told for the whole object (FULL_OBJECT).
 func (p *prober) multipart(ctx context.Context) error {
 	const body = "a part"
-	key := p.key("multipart")
+	key := p.key(probeMultipart)
 	withCRC := p.caps.CRC64NVME
 	part, id, err := p.onePart(ctx, key, body, withCRC)
 	if err != nil && withCRC && p.answered(ctx, err) == nil {
@@ -294,7 +298,7 @@ func (p *prober) onePart(ctx context.Context, key, body string, withCRC bool) (t
 
 // completeIfAbsent completes an upload over an object that is there; it must be refused.
 func (p *prober) completeIfAbsent(ctx context.Context) error {
-	key := p.key("complete")
+	key := p.key(probeComplete)
 	if _, err := p.put(ctx, key, "there already", nil); err != nil {
 		return p.s.fail(ctx, "write to", p.s.loc.String(), err)
 	}
@@ -312,33 +316,4 @@ func (p *prober) completeIfAbsent(ctx context.Context) error {
 	k := sortFault(err).kind
 	p.set(func(c *Capabilities) { c.CompleteIfAbsent = k == kindCondition })
 	return p.answered(ctx, err)
-}
-
-// clean removes every trace, also when the caller has given up. A store that does not let us delete is refused: the
-// records of uploads must go away.
-func (p *prober) clean(ctx context.Context, after error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeCleanup)
-	defer cancel()
-	var unreachable *UnreachableError
-	if errors.As(after, &unreachable) {
-		return nil // each delete would wait out its tries
-	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(8)
-	for id, key := range p.uploads {
-		g.Go(func() error {
-			_, _ = p.s.client.AbortMultipartUpload(gctx, &s3.AbortMultipartUploadInput{Bucket: &p.s.loc.bucket, Key: &key, UploadId: &id}, fewer)
-			return nil
-		})
-	}
-	for _, key := range p.keys {
-		g.Go(func() error {
-			err := p.s.remove(gctx, key)
-			if after != nil {
-				return nil // the first trouble is the one to tell
-			}
-			return err
-		})
-	}
-	return g.Wait()
 }

@@ -77,6 +77,12 @@ func TestEveryFaultOfTheSourceEndsInAnExactArchive(t *testing.T) {
 		"403 while fresh":          {Kind: heygensim.FaultForbidden, Times: 2},
 		"404 for a moment":         {Kind: heygensim.FaultNotFound, Times: 2},
 		"replaced midway":          {Kind: heygensim.FaultReplaced, At: part + part/2},
+		"another ETag midway":      {Kind: heygensim.FaultRetagged, At: part + part/2},
+		"429 for a moment":         {Kind: heygensim.FaultTooMany, Times: 1},
+		"too long for a while":     {Kind: heygensim.FaultLonger, Times: 1},
+		"too short for a while":    {Kind: heygensim.FaultShorter, Times: 1},
+		"too long from then on":    {Kind: heygensim.FaultLonger, At: part, Times: 2},
+		"too short from then on":   {Kind: heygensim.FaultShorter, At: part, Times: 2},
 		"503 for a moment":         {Kind: heygensim.FaultServerError, Times: 2},
 		"gzip nobody asked for":    {Kind: heygensim.FaultGzip, Times: 1},
 		"redirected":               {Kind: heygensim.FaultRedirect},
@@ -103,9 +109,13 @@ func TestEveryFaultOfTheSourceEndsInAnExactArchive(t *testing.T) {
 
 func TestWhatIsNeverAVideoIsNeverStored(t *testing.T) {
 	for name, asset := range map[string]heygensim.Asset{
-		"a page of HTML":  {Fault: &heygensim.Fault{Kind: heygensim.FaultHTML}},
-		"a truncated MP4": {Body: truncated(t)},
-		"nothing":         {Body: []byte{}},
+		"a page of HTML":            {Fault: &heygensim.Fault{Kind: heygensim.FaultHTML}},
+		"a truncated MP4":           {Body: truncated(t)},
+		"said to be longer":         {Size: 2*part + 99, Fault: &heygensim.Fault{Kind: heygensim.FaultLonger}},
+		"said to be shorter":        {Size: 2*part + 99, Fault: &heygensim.Fault{Kind: heygensim.FaultShorter}},
+		"small, said to be longer":  {Size: 99_000, Fault: &heygensim.Fault{Kind: heygensim.FaultLonger}},
+		"small, said to be shorter": {Size: 99_000, Fault: &heygensim.Fault{Kind: heygensim.FaultShorter}},
+		"nothing":                   {Body: []byte{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, heygensim.Options{})

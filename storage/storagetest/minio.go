@@ -3,6 +3,8 @@ package storagetest
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -157,15 +159,41 @@ func (s *Server) Holds(bucket, key string) bool {
 	return err == nil
 }
 
-// Unfinished lists the multipart uploads that MinIO holds, each as a path below its own folder for them. It would list
-// them through S3 for an exact key only, so whoever has forgotten the key could never see what it left behind.
-func (s *Server) Unfinished() ([]string, error) {
-	root := filepath.Join(s.dir, ".minio.sys", "multipart")
-	found, err := filepath.Glob(filepath.Join(root, "*", "*", "xl.meta"))
-	for i, path := range found {
-		found[i] = strings.TrimPrefix(filepath.Dir(path), root+string(filepath.Separator))
+// Unfinished lists the multipart uploads that MinIO holds: how many of each key, as far as the key is one of those given,
+// and how many of others. MinIO itself would list them for an exact key only, so whoever has forgotten the key could
+// never see what it left behind.
+func (s *Server) Unfinished(bucket string, keys []string) (of map[string]int, others int, err error) {
+	names := map[string]string{} // of the folders in which MinIO keeps them
+	for _, key := range keys {
+		sum := sha256.Sum256([]byte(bucket + "/" + key))
+		names[hex.EncodeToString(sum[:])] = key
 	}
-	return found, err
+	of = map[string]int{}
+	found, err := filepath.Glob(filepath.Join(s.dir, ".minio.sys", "multipart", "*", "*", "xl.meta"))
+	for _, path := range found {
+		if key, ok := names[filepath.Base(filepath.Dir(filepath.Dir(path)))]; ok {
+			of[key]++
+		} else {
+			others++
+		}
+	}
+	return of, others, err
+}
+
+// Keys lists what is in a bucket, without asking through S3.
+func (s *Server) Keys(bucket string) ([]string, error) {
+	root := filepath.Join(s.dir, bucket)
+	var keys []string
+	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if err == nil && filepath.Base(path) == "xl.meta" {
+			keys = append(keys, filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), root+string(filepath.Separator))))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list bucket %s on the disk: %w", bucket, err)
+	}
+	return keys, nil
 }
 
 // Kill ends MinIO as the kernel would.
