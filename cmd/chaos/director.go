@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -23,9 +24,11 @@ const (
 	routeManifest = "a manifest"
 	routeObject   = "a small file"
 	routeRead     = "a read"
+	routeProbe    = "a probe" // what a worker tries when it starts
 )
 
 func routes() map[string]func(*http.Request) bool {
+	probe := func(r *http.Request) bool { return strings.Contains(r.URL.Path, probes) }
 	plain := func(r *http.Request) bool { return r.Method == http.MethodPut && r.URL.RawQuery == "x-id=PutObject" }
 	has := storagetest.Request
 	return map[string]func(*http.Request) bool{
@@ -35,9 +38,10 @@ func routes() map[string]func(*http.Request) bool {
 		routeRecord:   func(r *http.Request) bool { return plain(r) && has(http.MethodPut, "/.upload/")(r) },
 		routeManifest: isManifest,
 		routeObject: func(r *http.Request) bool {
-			return plain(r) && !isManifest(r) && !has(http.MethodPut, "/.upload/")(r) && !has(http.MethodPut, "probe")(r)
+			return plain(r) && !isManifest(r) && !has(http.MethodPut, "/.upload/")(r) && !probe(r)
 		},
-		routeRead: has(http.MethodGet, "/"+prefix+"/"),
+		routeRead:  has(http.MethodGet, "/"+prefix+"/"),
+		routeProbe: probe,
 	}
 }
 

@@ -15,7 +15,7 @@ const (
 	partSize = 5 * mib // the smallest that S3 allows, so that few bytes make many parts
 	workers  = 3
 
-	oneVideoEvery = 1300 * time.Millisecond
+	oneVideoEvery = time.Second
 )
 
 // What can happen to the fleet and to what it stands on.
@@ -135,7 +135,7 @@ func (p *plan) freezes(r *rand.Rand) {
 }
 
 func hitStore(r *rand.Rand, at time.Duration) event {
-	routes := []string{routePart, routeCreate, routeComplete, routeRecord, routeManifest, routeObject, routeRead}
+	routes := []string{routePart, routeCreate, routeComplete, routeRecord, routeManifest, routeObject, routeRead, routeProbe}
 	e := event{At: at, Do: breakStore, Route: routes[r.IntN(len(routes))], Times: 1 + r.IntN(3)}
 	if r.IntN(2) == 0 {
 		e.Code = 503
@@ -187,7 +187,7 @@ func (p *plan) addVideos(r *rand.Rand) {
 }
 
 func newVideo(r *rand.Rand, id, kind string) *video {
-	size := between(r, partSize+1, 4*int64(partSize))
+	size := between(r, partSize+1, 6*int64(partSize))
 	file := heygensim.Asset{Size: size}
 	v := &video{What: cmp.Or(kind, "medium")}
 	v.ID, v.Title = id, v.What
@@ -195,7 +195,7 @@ func newVideo(r *rand.Rand, id, kind string) *video {
 	case "small":
 		file = heygensim.Asset{}
 	case "large":
-		file.Size = between[int64](r, 30*mib, 60*mib)
+		file.Size = between[int64](r, 40*mib, 80*mib)
 	case "late":
 		file.Size = between[int64](r, 100_000, 2*mib)
 	case "slow render":

@@ -19,7 +19,8 @@ type settling struct {
 const (
 	// patience is the pause after a failure that is waited out; beyond it, a person would say `reelkeep retry`.
 	patience = 20 * time.Second
-	// sweeping is how long sweeps have to find what nobody handed in and what an emptied Redis has forgotten.
+	// sweeping is how long sweeps have to find what nobody handed in and what an emptied Redis has forgotten. A render that
+	// failed, or a video that was deleted, no sweep can find.
 	sweeping = 45 * time.Second
 )
 
@@ -40,7 +41,7 @@ func (d *director) settle(ctx context.Context, p *plan, limit time.Duration) (*s
 		for _, v := range open {
 			st, known := s.statuses[v.ID]
 			switch {
-			case !known && s.took > sweeping && !retried[v.ID]:
+			case !known && !retried[v.ID] && (s.took > sweeping || v.Removed || v.Fail != nil):
 				retried[v.ID] = true
 				s.again++
 				d.handIn(ctx, v.ID)
