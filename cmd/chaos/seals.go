@@ -50,11 +50,11 @@ func (s *seals) broken(id string, stored []byte) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var wrong []string
-	state, known := "", false
+	state, last, known := "", "", false
 	sum := sha256.Sum256(stored)
 	for _, it := range s.ids[id] {
 		known = known || it.sum == hex.EncodeToString(sum[:])
-		if !it.taken {
+		if !it.taken || it.sum == last { // the same bytes again are no other manifest
 			continue
 		}
 		switch {
@@ -63,7 +63,7 @@ func (s *seals) broken(id string, stored []byte) []string {
 		case state == storage.StateArchived:
 			wrong = append(wrong, id+" was archived, and its manifest was replaced after that")
 		}
-		state = it.state
+		state, last = it.state, it.sum
 	}
 	if !known {
 		wrong = append(wrong, "the manifest of "+id+" is none that a worker has written")
