@@ -95,7 +95,7 @@ func (s *Store) oldProbes(ctx context.Context) map[string][]string {
 		dir := prefix + name + "/"
 		switch {
 		case !ok, found[dir] == nil && len(found) == probesAtOnce:
-		case s.now().Sub(aws.ToTime(o.LastModified)) < probeOld:
+		case o.LastModified == nil || s.now().Sub(*o.LastModified) < probeOld:
 			young[dir] = true
 		default:
 			found[dir] = append(found[dir], key)
