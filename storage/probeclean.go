@@ -29,11 +29,7 @@ func (p *prober) clean(ctx context.Context, after error) error {
 	if errors.As(after, &unreachable) {
 		return nil // each delete would wait out its tries
 	}
-	var g errgroup.Group
-	for id, key := range p.uploads {
-		g.Go(func() error { p.s.abortProbe(ctx, key, id); return nil })
-	}
-	_ = g.Wait() // nothing above returns an error
+	p.endUploads(ctx)
 	err := p.s.removeProbe(ctx, p.keys)
 	if after != nil {
 		return nil // the first trouble is the one to tell
@@ -42,6 +38,24 @@ func (p *prober) clean(ctx context.Context, after error) error {
 		p.s.clearProbes(ctx)
 	}
 	return err
+}
+
+// endUploads aborts the uploads that it knows of, and those of which it does not: the answer that named one may have
+// been lost.
+func (p *prober) endUploads(ctx context.Context) {
+	var g errgroup.Group
+	for id, key := range p.uploads {
+		g.Go(func() error { p.s.abortProbe(ctx, key, id); return nil })
+	}
+	for _, name := range []string{probeMultipart, probeComplete} {
+		g.Go(func() error {
+			for id := range p.s.uploadsOf(ctx, p.dir+name) {
+				p.s.abortProbe(ctx, p.dir+name, id)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // nothing above returns an error
 }
 
 // removeProbe removes the keys, the first one last.
@@ -105,19 +119,4 @@ func (s *Store) oldProbes(ctx context.Context) map[string][]string {
 		delete(found, dir)
 	}
 	return found
-}
-
-// uploadsOf returns the ids of the unfinished uploads to exactly this key, as far as the store tells.
-func (s *Store) uploadsOf(ctx context.Context, key string) map[string]bool {
-	ids := map[string]bool{}
-	page, err := s.client.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &s.loc.bucket, Prefix: &key}, fewer)
-	if err != nil {
-		return ids
-	}
-	for _, u := range page.Uploads {
-		if aws.ToString(u.Key) == key {
-			ids[aws.ToString(u.UploadId)] = true
-		}
-	}
-	return ids
 }
