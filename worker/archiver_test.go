@@ -320,6 +320,36 @@ func TestAPartialVideoThatHeyGenDeletesIsClosed(t *testing.T) {
 	}
 }
 
+// Whoever asks next finds the video gone, and what was stored of it is nobody's.
+func TestAVideoDeletedMidwayLeavesNoUploadBehind(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(bigVideo(1, 8*part, nil))
+	ctx, kill := context.WithCancel(b.ctx)
+	b.seen.when(5*part, kill)
+	if _, err := b.bench().Transfer(ctx, worker.Video{ID: id(1)}, nil); err == nil {
+		t.Fatal("the killed worker finished")
+	}
+	b.sim.Remove(id(1))
+	left := func() (keys []string, uploads int) {
+		keys, err := minio.Keys(b.bucket)
+		must(t, err)
+		of, _, err := minio.Unfinished(b.bucket, []string{"some/prefix/" + id(1) + "/video.mp4"})
+		must(t, err)
+		return keys, len(of)
+	}
+	if keys, uploads := left(); len(keys) == 0 || uploads == 0 {
+		t.Fatalf("left by the killed worker: %v, %d uploads; the test needs some", keys, uploads)
+	}
+	_, err := b.bench().Check(b.ctx, worker.Video{ID: id(1)})
+	var gone *worker.GoneError
+	if !errors.As(err, &gone) {
+		t.Errorf("a deleted video: %v", err)
+	}
+	if keys, uploads := left(); len(keys) > 0 || uploads > 0 {
+		t.Errorf("still there: %v, %d uploads", keys, uploads)
+	}
+}
+
 func TestAReRenderedVideoBecomesANewGeneration(t *testing.T) {
 	b := setup(t, heygensim.Options{})
 	b.sim.Add(fullVideo(1))
