@@ -20,7 +20,7 @@ func scoreboard(d *director, p *plan, s *settling, v *verdict) string {
 	line("chaos", "seed %d, %s, %d workers, %d CPUs", p.Seed, p.Length, workers, runtime.NumCPU())
 	fmt.Fprintf(&b, "|%s|%s|\n", strings.Repeat("-", 48), strings.Repeat("-", 12))
 	line("videos", "%d (%d handed in, %d left for sweeps)", len(p.Videos), d.happened[handedIn], d.happened[leftForSweeps])
-	for _, what := range []string{killWorker, stopWorker, freezeWorker, restartRedis, flushRedis, restartStore, breakStore, breakAPI, heygenAway, removeVideo} {
+	for _, what := range []string{killWorker, stopWorker, freezeWorker, restartRedis, flushRedis, restartStore, breakStore, lateWrite, breakAPI, heygenAway, removeVideo} {
 		line(what, "%d ×", d.happened[what])
 	}
 	faults := map[string]int{}
@@ -60,6 +60,7 @@ func billLines(line func(what, format string, args ...any), v *verdict) {
 	line("– sources without ranges, begun again", "%s", size(bill.inOrder))
 	line("– to recognise a file", "%d bytes", bill.seen)
 	line("– left: fetched again", "%s", size(bill.rest))
+	line("  of it though the store held it", "%d bytes, and %s by workers that had just woken", v.again, size(v.woken))
 	line("  at most", "%s = %d stops × %s parts in flight + %d wakings × %s + %s of %d answers cut",
 		size(a.bytes()), a.stops, size(memory), a.wakings, size(waking), size(a.cut), bill.cuts)
 }

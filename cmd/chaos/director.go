@@ -54,7 +54,7 @@ type director struct {
 	mu       sync.Mutex
 	happened map[string]int
 	accepted map[string]time.Time // when reelkeep promised it
-	emptied  []time.Time
+	wakings  []window
 	over     bool // nothing breaks any more
 	later    sync.WaitGroup
 	errs     []error // of the stage itself: the run is worth nothing then
@@ -113,7 +113,7 @@ func (d *director) do(ctx context.Context, e event) {
 	case freezeWorker:
 		if m := d.fleet[e.Slot]; m.freeze() {
 			d.happens(e)
-			d.later.Go(func() { sleep(ctx, e.For); m.thaw() })
+			d.later.Go(func() { sleep(ctx, e.For); d.wake(m) })
 		}
 	case restartRedis:
 		d.happens(e)
@@ -125,6 +125,8 @@ func (d *director) do(ctx context.Context, e event) {
 		d.later.Go(func() { d.minio.Kill(); sleep(ctx, e.For); d.fail(d.minio.Start()) })
 	case breakStore:
 		d.breakStore(e)
+	case lateWrite:
+		d.writeLate(ctx, e)
 	case breakAPI:
 		d.happens(e)
 		d.sim.APIFault(e.Code, "<html>out of order</html>", e.Times)
@@ -167,15 +169,12 @@ func (d *director) flush(ctx context.Context, e event) {
 		sleep(ctx, 200*time.Millisecond)
 	}
 	d.happens(e)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.emptied = append(d.emptied, time.Now())
 }
 
 // breakStore breaks the next requests of a kind: an error in the store's place, or the store does it and nobody hears.
 func (d *director) breakStore(e event) {
 	match := d.routes[e.Route]
-	d.proxy.Break(storagetest.Rule{
+	d.fleet[e.Slot].proxy.Break(storagetest.Rule{
 		Times: e.Times, Status: e.Code, DropReply: e.Code == 0,
 		Body: "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
 		Match: func(r *http.Request) bool {
@@ -186,6 +185,36 @@ func (d *director) breakStore(e event) {
 		},
 		Before: func(*http.Request) { d.happens(e) },
 	})
+}
+
+// writeLate kills the worker at its next write of a kind, and delivers the write when nobody expects it any more.
+func (d *director) writeLate(ctx context.Context, e event) {
+	match := d.routes[e.Route]
+	d.fleet[e.Slot].proxy.Break(storagetest.Rule{
+		Times: 1, Late: e.For,
+		Match: func(r *http.Request) bool {
+			d.mu.Lock()
+			over := d.over
+			d.mu.Unlock()
+			return !over && match(r)
+		},
+		Before: func(*http.Request) {
+			d.happens(e)
+			d.later.Go(func() {
+				d.endWorker(ctx, event{Do: killWorker, Slot: e.Slot, For: time.Second}, syscall.SIGKILL)
+			})
+		},
+	})
+}
+
+// wake lets a frozen worker go on, and notes for how long it may believe that its videos are still its own: until its next
+// sign of life, which it shows every five seconds.
+func (d *director) wake(m *member) {
+	w := window{from: time.Now(), to: time.Now().Add(10 * time.Second)}
+	m.thaw()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wakings = append(d.wakings, w)
 }
 
 // handIn enqueues a video as a caller does who wants it archived: again and again until it is accepted.

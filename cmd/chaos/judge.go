@@ -28,6 +28,8 @@ type verdict struct {
 	explained map[string]int // by state and reason
 	assets    int
 	bill      bill
+	again     int64 // bytes fetched though the store held them
+	woken     int64 // the same, by workers that had just woken
 	allowed   allowance
 	sealed    int // manifests written
 	completed int // partial manifests replaced by complete ones
@@ -41,6 +43,9 @@ func (v *verdict) breaks(format string, args ...any) {
 // judge compares the archive with what HeyGen served, and everything else with what was promised.
 func (d *director) judge(ctx context.Context, p *plan, s *settling) (*verdict, error) {
 	v := &verdict{explained: map[string]int{}}
+	for _, m := range d.fleet {
+		m.proxy.Wait() // the last of what comes late
+	}
 	store, err := d.store(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open the archive: %w", err)
@@ -76,7 +81,7 @@ func (d *director) judge(ctx context.Context, p *plan, s *settling) (*verdict, e
 	if err := d.judgeSecrets(v); err != nil {
 		return nil, err
 	}
-	d.judgeBytes(v, sealed)
+	d.judgeBytes(v, p, sealed)
 	for _, m := range d.fleet {
 		v.broken = append(v.broken, m.deaths...)
 	}
@@ -233,8 +238,17 @@ func (d *director) judgeSecrets(v *verdict) error {
 }
 
 // judgeBytes: what was fetched beyond what is stored has a reason, or is within what kills may cost.
-func (d *director) judgeBytes(v *verdict, sealed map[file]sealedFile) {
-	v.bill = newBill(d.sim.Requests(), sealed)
+func (d *director) judgeBytes(v *verdict, p *plan, sealed map[file]sealedFile) {
+	journal := d.sim.Requests()
+	v.bill = newBill(journal, sealed)
+	steady := map[string]bool{}
+	for _, it := range p.Videos {
+		steady[it.ID] = it.steady()
+	}
+	v.woken, v.again = d.parts.fetchedAgain(journal, steady, d.wakings)
+	if v.again > 0 {
+		v.breaks("%d bytes were fetched again though the store held them", v.again)
+	}
 	v.allowed = allowance{
 		stops: d.happened[killWorker] + d.happened[stopWorker], wakings: d.happened[freezeWorker], cut: v.bill.cut,
 	}

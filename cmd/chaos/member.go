@@ -6,13 +6,16 @@ import (
 	"os/exec"
 	"sync"
 	"syscall"
+
+	"github.com/reelkeep/reelkeep/storage/storagetest"
 )
 
 // member is one worker of the fleet: a process that is killed and started again.
 type member struct {
 	world *world
 	n     int
-	log   string // appended to by every process in turn
+	log   string             // appended to by every process in turn
+	proxy *storagetest.Proxy // between it and MinIO
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd // nil while it is down
@@ -34,7 +37,7 @@ func (m *member) start() error {
 	}
 	defer out.Close()
 	cmd := exec.Command(m.world.binary, "serve") //nolint:noctx // how and when it ends is what this program is about
-	cmd.Env, cmd.Stdout, cmd.Stderr = m.world.env(), out, out
+	cmd.Env, cmd.Stdout, cmd.Stderr = m.world.env(m.proxy), out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start worker %d: %w", m.n, err)
@@ -100,11 +103,4 @@ func (m *member) thaw() {
 func (m *member) kill() {
 	m.thaw()
 	m.end(syscall.SIGKILL)
-}
-
-// pid is for the log.
-func (m *member) alive() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.cmd != nil && !m.frozen
 }

@@ -27,6 +27,7 @@ const (
 	flushRedis    = "Redis emptied"    // FLUSHALL
 	restartStore  = "MinIO killed"     // SIGKILL, and started again
 	breakStore    = "store errors"     // 503, or the reply never arrives
+	lateWrite     = "late writes"      // a worker is killed while it writes, and the write arrives a minute later all the same
 	breakAPI      = "HeyGen errors"    // some answers of HeyGen's API are 429, 5xx, HTML or a cut connection
 	heygenAway    = "HeyGen away"      // all of them, for a while
 	removeVideo   = "video deleted"    // by its owner, at HeyGen
@@ -56,7 +57,9 @@ func (e event) String() string {
 	case heygenAway:
 		s += fmt.Sprintf(" with status %d, back after %s", e.Code, e.For)
 	case breakStore:
-		s += fmt.Sprintf(" %s × %d, status %d", e.Route, e.Times, e.Code)
+		s += fmt.Sprintf(" worker %d, %s × %d, status %d", e.Slot, e.Route, e.Times, e.Code)
+	case lateWrite:
+		s += fmt.Sprintf(" worker %d, %s, after %s", e.Slot, e.Route, e.For)
 	case breakAPI:
 		s += fmt.Sprintf(" × %d, status %d", e.Times, e.Code)
 	case handedIn, leftForSweeps, removeVideo:
@@ -98,6 +101,7 @@ func newPlan(seed uint64, length time.Duration) *plan {
 	// Once a minute, so that the short run has each of them too.
 	p.every(stream(7), 25*time.Second, 45*time.Second, func(_ *rand.Rand, at time.Duration) event { return event{At: at, Do: flushRedis} })
 	p.freezes(stream(8))
+	p.every(stream(9), 4*time.Second, 9*time.Second, writeLate)
 	slices.SortStableFunc(p.Events, func(a, b event) int { return cmp.Compare(a.At, b.At) })
 	return p
 }
@@ -136,11 +140,17 @@ func (p *plan) freezes(r *rand.Rand) {
 
 func hitStore(r *rand.Rand, at time.Duration) event {
 	routes := []string{routePart, routeCreate, routeComplete, routeRecord, routeManifest, routeObject, routeRead, routeProbe}
-	e := event{At: at, Do: breakStore, Route: routes[r.IntN(len(routes))], Times: 1 + r.IntN(3)}
+	e := event{At: at, Do: breakStore, Slot: r.IntN(workers), Route: routes[r.IntN(len(routes))], Times: 1 + r.IntN(3)}
 	if r.IntN(2) == 0 {
 		e.Code = 503
 	}
 	return e
+}
+
+// writeLate: by the time the write arrives, another worker has long gone on, and mostly sealed the video.
+func writeLate(r *rand.Rand, at time.Duration) event {
+	routes := []string{routeManifest, routeManifest, routeManifest, routeComplete, routeObject, routePart, routeRecord}
+	return event{At: at, Do: lateWrite, Slot: r.IntN(workers), Route: routes[r.IntN(len(routes))], For: between(r, 55*time.Second, 70*time.Second)}
 }
 
 // hitAPI: one wrong answer, or all of them for a moment. Not a number of answers: whoever stays away from a service in

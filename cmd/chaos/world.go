@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ import (
 const (
 	prefix    = "videos"
 	linkLife  = 4 * time.Second
-	bandwidth = 3 * mib // of one answer of the asset host, a second
+	bandwidth = 2 * mib // of one answer of the asset host, a second
 
 	// memory is what each worker's part buffers may take, and so what a killed worker may cost: every part that is read or
 	// on its way into the store has a buffer, and its source is asked for no byte beyond it.
@@ -36,15 +37,15 @@ type world struct {
 	redis  *queuetest.Process
 	minio  *storagetest.Server
 	bucket string
-	proxy  *storagetest.Proxy // between the fleet and MinIO
 	seals  *seals
+	parts  *parts
 	client *queue.Client
 	fleet  []*member
 }
 
 // newWorld starts everything but the fleet. Close what it returns even if there is an error.
 func newWorld(ctx context.Context, dir string) (*world, error) {
-	w := &world{dir: dir, binary: filepath.Join(dir, "reelkeep"), seals: newSeals()}
+	w := &world{dir: dir, binary: filepath.Join(dir, "reelkeep"), seals: newSeals(), parts: newParts()}
 	// With the race detector: a data race is a broken promise, too.
 	if out, err := exec.CommandContext(ctx, "go", "build", "-race", "-o", w.binary, "github.com/reelkeep/reelkeep/cmd/reelkeep").CombinedOutput(); err != nil {
 		return w, fmt.Errorf("build reelkeep: %w\n%s", err, out)
@@ -67,15 +68,30 @@ func newWorld(ctx context.Context, dir string) (*world, error) {
 	if w.bucket, err = w.minio.MakeBucket(); err != nil {
 		return w, err
 	}
-	w.proxy = storagetest.StartProxy(w.minio.Endpoint)
-	w.proxy.Watch(isManifest, w.seals.note)
 	if w.client, err = queue.NewClient(w.redis.URL()); err != nil {
 		return w, fmt.Errorf("connect to Redis: %w", err)
 	}
 	for n := range workers {
-		w.fleet = append(w.fleet, &member{world: w, n: n, log: filepath.Join(dir, "log", fmt.Sprintf("worker%d.log", n))})
+		m := &member{world: w, n: n, log: filepath.Join(dir, "log", fmt.Sprintf("worker%d.log", n)), proxy: storagetest.StartProxy(w.minio.Endpoint)}
+		m.proxy.Watch(w.watched, w.note)
+		w.fleet = append(w.fleet, m)
 	}
 	return w, nil
+}
+
+// watched: the proxies tell of what reaches the archive.
+func (w *world) watched(r *http.Request) bool { return isManifest(r) || isPart(r) }
+
+func (w *world) note(r *http.Request, body []byte, status int) {
+	if isManifest(r) {
+		w.seals.note(r, body, status)
+		return
+	}
+	w.parts.note(r, len(body), status)
+}
+
+func isPart(r *http.Request) bool {
+	return r.Method == http.MethodPut && r.URL.Query().Has("partNumber") && strings.HasPrefix(path.Base(r.URL.Path), "video.")
 }
 
 func isManifest(r *http.Request) bool {
@@ -90,11 +106,11 @@ func (w *world) store(ctx context.Context) (*storage.Store, error) {
 	})
 }
 
-// env is the environment of a worker.
-func (w *world) env() []string {
+// env is the environment of a worker that reaches the store through a proxy.
+func (w *world) env(store *storagetest.Proxy) []string {
 	return append(os.Environ(),
 		"HEYGEN_API_URL="+w.sim.APIURL(), "HEYGEN_API_KEY="+w.sim.Key(), "REELKEEP_PRIVATE_SOURCES=127.0.0.0/8",
-		"AWS_ENDPOINT_URL_S3="+w.proxy.URL, "AWS_ACCESS_KEY_ID="+w.minio.AccessKey, "AWS_SECRET_ACCESS_KEY="+w.minio.SecretKey, "AWS_REGION=us-east-1",
+		"AWS_ENDPOINT_URL_S3="+store.URL, "AWS_ACCESS_KEY_ID="+w.minio.AccessKey, "AWS_SECRET_ACCESS_KEY="+w.minio.SecretKey, "AWS_REGION=us-east-1",
 		"REELKEEP_REDIS="+w.redis.URL(), "REELKEEP_STORE=s3://"+w.bucket+"/"+prefix, "REELKEEP_OPS_LISTEN=127.0.0.1:0",
 		"REELKEEP_CONCURRENCY=3", fmt.Sprintf("REELKEEP_PART_SIZE=%d", partSize), fmt.Sprintf("REELKEEP_MEMORY=%d", memory),
 		"REELKEEP_STALL_TIMEOUT=2s", "REELKEEP_LATE_ASSETS_WAIT=15s", "REELKEEP_SWEEP_EVERY=10s", "REELKEEP_SWEEP_FULL_EVERY=20s",
@@ -120,12 +136,10 @@ func (w *world) Close() error {
 	var errs []error
 	for _, m := range w.fleet {
 		m.kill()
+		m.proxy.Close()
 	}
 	if w.client != nil {
 		errs = append(errs, w.client.Close())
-	}
-	if w.proxy != nil {
-		w.proxy.Close()
 	}
 	if w.minio != nil {
 		w.minio.Close()

@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A Proxy stands between a client and a store and breaks the requests it was told to. The Host header is passed on as
@@ -20,6 +22,7 @@ type Proxy struct {
 	target string
 	client *http.Client
 	server *httptest.Server
+	late   sync.WaitGroup
 
 	mu    sync.Mutex
 	rules []*Rule
@@ -37,6 +40,7 @@ type Rule struct {
 	Cut       int64               // with DropReply: this many bytes of the body still arrive
 	Status    int                 // answered in the store's place, if not 0
 	Body      string              // with Status
+	Late      time.Duration       // the client is cut off at once, and the request reaches the store that much later
 	Before    func(*http.Request) // called before the request is passed on, to let something else happen first
 }
 
@@ -61,6 +65,7 @@ func StartProxy(target string) *Proxy {
 
 // Close cuts all connections and ends the proxy.
 func (p *Proxy) Close() {
+	p.Wait()
 	p.server.CloseClientConnections()
 	p.server.Close()
 	p.client.CloseIdleConnections()
@@ -132,6 +137,10 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, rule.Body)
 		return
 	}
+	if rule != nil && rule.Late > 0 {
+		p.deliverLate(r, rule.Late)
+		panic(http.ErrAbortHandler)
+	}
 	answered := p.watched(r)
 	resp, err := p.forward(r)
 	if err != nil {
@@ -157,6 +166,31 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	_, _ = io.Copy(w, resp.Body)
 }
+
+// deliverLate takes the whole request and passes it on later, whatever has become of who sent it: packets wait in queues.
+func (p *Proxy) deliverLate(r *http.Request, after time.Duration) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	late := r.Clone(context.WithoutCancel(r.Context()))
+	late.Body = io.NopCloser(bytes.NewReader(body))
+	p.late.Go(func() {
+		time.Sleep(after)
+		answered := p.watched(late)
+		resp, err := p.forward(late)
+		if err != nil {
+			answered(0)
+			return
+		}
+		defer resp.Body.Close()
+		answered(resp.StatusCode)
+		_, _ = io.Copy(io.Discard, resp.Body)
+	})
+}
+
+// Wait returns when all late requests have reached the store.
+func (p *Proxy) Wait() { p.late.Wait() }
 
 // watched returns what to call with the store's answer to the request.
 func (p *Proxy) watched(r *http.Request) func(status int) {
