@@ -47,13 +47,18 @@ func (s *seals) note(r *http.Request, body []byte, status int) {
 // broken says what is wrong with the way in which a video was sealed: once, and after that only a partial manifest may
 // be replaced, by name.
 func (s *seals) broken(id string, stored []byte) []string {
+	sum := sha256.Sum256(stored)
+	return s.brokenBy(id, hex.EncodeToString(sum[:]))
+}
+
+// brokenBy is broken, by the checksum of the manifest that is stored in the end.
+func (s *seals) brokenBy(id, stored string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var wrong []string
 	state, last, known := "", "", false
-	sum := sha256.Sum256(stored)
 	for _, it := range s.ids[id] {
-		known = known || it.sum == hex.EncodeToString(sum[:])
+		known = known || it.sum == stored
 		if !it.taken || it.sum == last { // the same bytes again are no other manifest
 			continue
 		}
