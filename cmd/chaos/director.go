@@ -83,7 +83,7 @@ func (d *director) play(ctx context.Context, p *plan) error {
 			return context.Cause(ctx)
 		}
 		if e.Do != "" {
-			d.log.Info(e.Do, "event", e.String())
+			d.log.Info("event", "what", e.String())
 			d.do(ctx, e)
 		}
 	}
@@ -122,7 +122,11 @@ func (d *director) do(ctx context.Context, e event) {
 		d.later.Go(func() { d.flush(ctx, e) })
 	case restartStore:
 		d.happens(e)
-		d.later.Go(func() { d.minio.Kill(); sleep(ctx, e.For); d.fail(d.minio.Start()) })
+		d.later.Go(func() {
+			d.minio.Kill()
+			sleep(ctx, e.For)
+			d.fail(d.minio.Start()) //nolint:contextcheck // it is waited for a minute at most, whatever ends the run
+		})
 	case breakStore:
 		d.breakStore(e)
 	case lateWrite:

@@ -62,6 +62,7 @@ func newWorld(ctx context.Context, dir string) (*world, error) {
 	if w.redis, err = queuetest.StartRedis(ctx, filepath.Join(dir, "redis")); err != nil {
 		return w, err
 	}
+	//nolint:contextcheck // it is waited for a minute at most, whatever ends the run
 	if w.minio, err = storagetest.StartMinIO(filepath.Join(dir, "minio")); err != nil {
 		return w, err
 	}

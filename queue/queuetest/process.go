@@ -88,7 +88,7 @@ var errEnded = errors.New("redis-server ended before it answered")
 
 // spawn starts a redis-server and returns when it answers rdb, or errEnded.
 func spawn(ctx context.Context, args []string, rdb *redis.Client) (*exec.Cmd, <-chan struct{}, error) {
-	cmd := exec.Command("redis-server", args...) //nolint:noctx // it is ended by a signal of the test's choosing
+	cmd := exec.Command("redis-server", args...)
 	cmd.Stderr = os.Stderr
 	// If the test process dies without cleaning up, Redis must not stay behind.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -122,7 +122,7 @@ func spawn(ctx context.Context, args []string, rdb *redis.Client) (*exec.Cmd, <-
 
 func findPort() (string, error) {
 	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it takes no time
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return "", fmt.Errorf("find a free port: %w", err)
 		}
