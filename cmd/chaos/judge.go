@@ -245,9 +245,11 @@ func (d *director) judgeBytes(v *verdict, p *plan, sealed map[file]sealedFile) {
 	for _, it := range p.Videos {
 		steady[it.ID] = it.steady()
 	}
-	v.woken, v.again = d.parts.fetchedAgain(journal, steady, d.wakings)
-	if v.again > 0 {
-		v.breaks("%d bytes were fetched again though the store held them", v.again)
+	woken, again := d.parts.fetchedAgain(journal, steady, d.wakings)
+	v.woken = woken
+	for id, n := range again {
+		v.again += n
+		v.breaks("%d bytes of %s were fetched again though the store held them", n, id)
 	}
 	v.allowed = allowance{
 		stops: d.happened[killWorker] + d.happened[stopWorker], wakings: d.happened[freezeWorker], cut: v.bill.cut,

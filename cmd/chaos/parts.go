@@ -63,9 +63,10 @@ func within(all []window, at time.Time) bool {
 	return false
 }
 
-// fetchedAgain sums up what was fetched of parts that were stored: by workers that had just woken, and otherwise. Videos
+// fetchedAgain sums up what was fetched of parts that were stored: by workers that had just woken, and otherwise, by video. Videos
 // whose source takes back what it said, or has no ranges, are left out: there is nothing to go on with.
-func (p *parts) fetchedAgain(journal []heygensim.Request, steady map[string]bool, wakings []window) (woken, otherwise int64) {
+func (p *parts) fetchedAgain(journal []heygensim.Request, steady map[string]bool, wakings []window) (woken int64, otherwise map[string]int64) {
+	otherwise = map[string]int64{}
 	for _, r := range journal {
 		if r.Host != "asset" || r.Asset != "video" || r.ETag == "" || !steady[r.VideoID] || r.Header.Get("Range") == "bytes=0-0" {
 			continue
@@ -73,8 +74,8 @@ func (p *parts) fetchedAgain(journal []heygensim.Request, steady map[string]bool
 		n := p.again(r)
 		if within(wakings, r.At) {
 			woken += n
-		} else {
-			otherwise += n
+		} else if n > 0 {
+			otherwise[r.VideoID] += n
 		}
 	}
 	return woken, otherwise

@@ -90,8 +90,8 @@ func TestWhatTheStoreHeldAndWasFetchedAgainIsSeen(t *testing.T) {
 		ask(now.Add(time.Minute), 2*partSize-5, partSize),
 	}
 	woken, otherwise := p.fetchedAgain(journal, map[string]bool{"a": true}, []window{{now.Add(50 * time.Second), now.Add(70 * time.Second)}})
-	if woken != 5 || otherwise != 20 {
-		t.Errorf("%d and %d bytes, want 5 and 20", woken, otherwise)
+	if woken != 5 || otherwise["a"] != 20 {
+		t.Errorf("%d and %v bytes, want 5 and 20", woken, otherwise)
 	}
 }
 
