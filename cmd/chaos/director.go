@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,13 +56,14 @@ type director struct {
 	happened map[string]int
 	accepted map[string]time.Time // when reelkeep promised it
 	wakings  []window
+	lateEnds map[string]bool // videos of which the end of an upload arrived late
 	over     bool // nothing breaks any more
 	later    sync.WaitGroup
 	errs     []error // of the stage itself: the run is worth nothing then
 }
 
 func newDirector(w *world, log *slog.Logger) *director {
-	return &director{world: w, log: log, routes: routes(), happened: map[string]int{}, accepted: map[string]time.Time{}}
+	return &director{world: w, log: log, routes: routes(), happened: map[string]int{}, accepted: map[string]time.Time{}, lateEnds: map[string]bool{}}
 }
 
 // play lets the plan happen, event by event. It returns when the last one has, and everything is mended.
@@ -202,8 +204,13 @@ func (d *director) writeLate(ctx context.Context, e event) {
 			d.mu.Unlock()
 			return !over && match(r)
 		},
-		Before: func(*http.Request) {
+		Before: func(r *http.Request) {
 			d.happens(e)
+			if e.Route == routeComplete {
+				d.mu.Lock()
+				d.lateEnds[path.Base(path.Dir(r.URL.Path))] = true
+				d.mu.Unlock()
+			}
 			d.later.Go(func() {
 				d.endWorker(ctx, event{Do: killWorker, Slot: e.Slot, For: time.Second}, syscall.SIGKILL)
 			})

@@ -243,7 +243,9 @@ func (d *director) judgeBytes(v *verdict, p *plan, sealed map[file]sealedFile) {
 	v.bill = newBill(journal, sealed)
 	steady := map[string]bool{}
 	for _, it := range p.Videos {
-		steady[it.ID] = it.steady()
+		// If the end of an upload arrives while its successor looks what there is, the upload is gone and the object not there
+		// yet: the file begins again.
+		steady[it.ID] = it.steady() && !d.lateEnds[it.ID]
 	}
 	woken, again := d.parts.fetchedAgain(journal, steady, d.wakings)
 	v.woken = woken
