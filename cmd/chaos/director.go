@@ -57,7 +57,7 @@ type director struct {
 	accepted map[string]time.Time // when reelkeep promised it
 	wakings  []window
 	lateEnds map[string]bool // videos of which the end of an upload arrived late
-	over     bool // nothing breaks any more
+	over     bool            // nothing breaks any more
 	later    sync.WaitGroup
 	errs     []error // of the stage itself: the run is worth nothing then
 }
