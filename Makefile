@@ -3,7 +3,7 @@
 export PATH := $(if $(REELKEEP_TEST_BIN),$(REELKEEP_TEST_BIN),$(HOME)/.cache/reelkeep-test/bin):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build image chart alerts test lint bench fmt docs ci clean
+.PHONY: help demo build image chart alerts test chaos lint bench fmt docs ci clean
 
 out := bin/reelkeep
 image := reelkeep:latest
@@ -37,6 +37,10 @@ alerts: ## check the alert rules and run their tests; fetches promtool first
 test: ## run all tests; installs redis-server, MinIO and helm for them
 	.ci/tools test
 	go test -race -shuffle=on ./...
+
+chaos: ## let everything break at once, and count (seed=7 for=10m); the scoreboard goes to docs/reliability.md
+	.ci/tools test
+	go run ./cmd/chaos -seed $(or $(seed),0) -for $(or $(for),10m) -report docs/reliability.md
 
 lint: ## run golangci-lint; builds it first
 	.ci/tools lint

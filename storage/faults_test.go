@@ -333,3 +333,38 @@ func sealable(t *testing.T, s *storage.Store) *storage.Manifest {
 		VideoID: video.VideoID, Generation: 1, State: storage.StateArchived, Assets: []storage.Asset{storagetest.AssetOf("video", o)},
 	}
 }
+
+// The store began an upload and nobody heard of it, so that it was begun a second time. After the seal neither is left.
+func TestAnUploadNobodyHeardOfIsEndedWithTheSeal(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPost, "?uploads"), Times: 1, DropReply: true})
+	data := storagetest.Bytes(9, 2*part+3)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	key := keyOfUpload(t, p)
+	bucket, key, _ := strings.Cut(key, "/")
+	of, _, err := minio.Unfinished(bucket, []string{key})
+	if err != nil || of[key] != 2 {
+		t.Fatalf("%v unfinished uploads (%v); the test needs two", of, err)
+	}
+	if err := s.Seal(t.Context(), sealable2(finish(t, u, data))); err != nil {
+		t.Fatal(err)
+	}
+	if of, _, err = minio.Unfinished(bucket, []string{key}); err != nil || len(of) > 0 {
+		t.Errorf("after the seal: %v unfinished uploads (%v)", of, err)
+	}
+}
+
+// keyOfUpload is bucket and key of the video's upload that the proxy has seen.
+func keyOfUpload(t *testing.T, p *storagetest.Proxy) string {
+	t.Helper()
+	for _, line := range p.Seen() {
+		if path, ok := strings.CutPrefix(line, http.MethodPost+" /"); ok && strings.Contains(path, "/vid_1/video.mp4?uploads") {
+			path, _, _ = strings.Cut(path, "?")
+			return path
+		}
+	}
+	t.Fatal("no upload was begun")
+	return ""
+}

@@ -58,7 +58,8 @@ func (s *Store) drop(ctx context.Context, k VideoKey, rec uploadRecord) error {
 
 // AbortOrphans ends every upload that is recorded under the video and removes the records. It is for the moment when
 // the video needs none of them any more; Seal calls it. Uploads are found by our records, because some stores list
-// uploads only for an exact key.
+// uploads only for an exact key. Of the keys that have a record, others go as well: whoever begins an upload may be killed, or
+// never hear of it, before its record is written.
 func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
 	if err := k.Validate(); err != nil {
 		return err
@@ -79,9 +80,30 @@ func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
 		if err != nil {
 			return fmt.Errorf("end the uploads of video %s: %w", k, err)
 		}
+		for id := range s.uploadsOf(ctx, s.dir(k)+rec.Name) {
+			if err := s.abortUpload(ctx, s.dir(k)+rec.Name, id); err != nil {
+				return fmt.Errorf("end the uploads of video %s: %w", k, err)
+			}
+		}
 		if err := s.drop(ctx, k, rec); err != nil {
 			return fmt.Errorf("end the uploads of video %s: %w", k, err)
 		}
 	}
 	return nil
+}
+
+// uploadsOf returns the ids of the unfinished uploads to exactly this key, as far as the store tells: not every store
+// lists them.
+func (s *Store) uploadsOf(ctx context.Context, key string) map[string]bool {
+	ids := map[string]bool{}
+	page, err := s.client.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &s.loc.bucket, Prefix: &key}, fewer)
+	if err != nil {
+		return ids
+	}
+	for _, u := range page.Uploads {
+		if aws.ToString(u.Key) == key {
+			ids[aws.ToString(u.UploadId)] = true
+		}
+	}
+	return ids
 }

@@ -12,6 +12,14 @@ import (
 	"github.com/reelkeep/reelkeep/storage/storagetest"
 )
 
+func openPoor(t *testing.T, p *storagetest.Poor, checksum string) *storage.Store {
+	t.Helper()
+	return open(t, storage.Config{
+		URL: "s3://bucket/p", PartSize: storage.MinPartSize, Endpoint: p.Start(t), Checksum: checksum,
+		Credentials: storage.Credentials{AccessKey: "a", SecretKey: "b"},
+	})
+}
+
 func TestProbeFindsWhatAStoreLacks(t *testing.T) {
 	t.Parallel()
 	full := storage.Capabilities{
@@ -26,31 +34,31 @@ func TestProbeFindsWhatAStoreLacks(t *testing.T) {
 	noConditions := less(func(c *storage.Capabilities) { c.PutIfAbsent, c.PutIfMatch, c.CompleteIfAbsent = false, false, false })
 	noCRC := less(func(c *storage.Capabilities) { c.CRC64NVME, c.Checksum = false, storage.ChecksumMD5 })
 	for name, c := range map[string]struct {
-		store *poorStore
+		store *storagetest.Poor
 		want  storage.Capabilities
 	}{
-		"nothing":                 {&poorStore{}, full},
-		"conditions, silently":    {&poorStore{ignoreConditions: true}, noConditions},
-		"conditions, openly":      {&poorStore{rejectConditions: true}, noConditions},
-		"checksums, openly":       {&poorStore{rejectChecksums: true}, noCRC},
-		"checksums, silently":     {&poorStore{ignoreChecksums: true}, noCRC},
-		"checksums of the whole":  {&poorStore{composite: true}, noCRC},
-		"metadata":                {&poorStore{noMetadata: true}, less(func(c *storage.Capabilities) { c.Metadata = false })},
-		"ListParts":               {&poorStore{noListParts: true}, less(func(c *storage.Capabilities) { c.ListParts = false })},
-		"ETags that are an MD5":   {&poorStore{oddETags: true}, less(func(c *storage.Capabilities) { c.ETagIsMD5 = false })},
-		"every checksum, in fact": {&poorStore{ignoreChecksums: true, ignoreMD5: true}, less(func(c *storage.Capabilities) { c.CRC64NVME, c.MD5, c.Checksum = false, false, storage.ChecksumReadback })},
+		"nothing":                 {&storagetest.Poor{}, full},
+		"conditions, silently":    {&storagetest.Poor{IgnoreConditions: true}, noConditions},
+		"conditions, openly":      {&storagetest.Poor{RejectConditions: true}, noConditions},
+		"checksums, openly":       {&storagetest.Poor{RejectChecksums: true}, noCRC},
+		"checksums, silently":     {&storagetest.Poor{IgnoreChecksums: true}, noCRC},
+		"checksums of the whole":  {&storagetest.Poor{Composite: true}, noCRC},
+		"metadata":                {&storagetest.Poor{NoMetadata: true}, less(func(c *storage.Capabilities) { c.Metadata = false })},
+		"ListParts":               {&storagetest.Poor{NoListParts: true}, less(func(c *storage.Capabilities) { c.ListParts = false })},
+		"ETags that are an MD5":   {&storagetest.Poor{OddETags: true}, less(func(c *storage.Capabilities) { c.ETagIsMD5 = false })},
+		"every checksum, in fact": {&storagetest.Poor{IgnoreChecksums: true, IgnoreMD5: true}, less(func(c *storage.Capabilities) { c.CRC64NVME, c.MD5, c.Checksum = false, false, storage.ChecksumReadback })},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := c.store.open(t, "").Check(t.Context())
+			got, err := openPoor(t, c.store, "").Check(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("capabilities (-want +got):\n%s", diff)
 			}
-			if len(c.store.objects)+len(c.store.uploads) > 0 {
-				t.Errorf("left behind: %d objects, %d uploads", len(c.store.objects), len(c.store.uploads))
+			if objects, uploads := c.store.Left(); objects+uploads > 0 {
+				t.Errorf("left behind: %d objects, %d uploads", objects, uploads)
 			}
 		})
 	}
@@ -58,7 +66,7 @@ func TestProbeFindsWhatAStoreLacks(t *testing.T) {
 
 func TestAnAskedForChecksumThatTheStoreLacksIsRefused(t *testing.T) {
 	t.Parallel()
-	_, err := (&poorStore{rejectChecksums: true}).open(t, storage.ChecksumCRC64NVME).Check(t.Context())
+	_, err := openPoor(t, &storagetest.Poor{RejectChecksums: true}, storage.ChecksumCRC64NVME).Check(t.Context())
 	var refused *storage.RefusedError
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "REELKEEP_CHECKSUM") {
 		t.Errorf("Check = %v, want it refused and the setting named", err)
@@ -67,18 +75,18 @@ func TestAnAskedForChecksumThatTheStoreLacksIsRefused(t *testing.T) {
 
 func TestPromisesHoldOnPoorStores(t *testing.T) {
 	t.Parallel()
-	for name, p := range map[string]func() *poorStore{
-		"no conditions": func() *poorStore { return &poorStore{ignoreConditions: true} },
-		"no checksums":  func() *poorStore { return &poorStore{rejectChecksums: true, ignoreMD5: true} },
-		"no metadata":   func() *poorStore { return &poorStore{noMetadata: true} },
-		"no ListParts":  func() *poorStore { return &poorStore{noListParts: true} },
-		"hardly anything": func() *poorStore {
-			return &poorStore{rejectConditions: true, rejectChecksums: true, ignoreMD5: true, noListParts: true, oddETags: true}
+	for name, p := range map[string]func() *storagetest.Poor{
+		"no conditions": func() *storagetest.Poor { return &storagetest.Poor{IgnoreConditions: true} },
+		"no checksums":  func() *storagetest.Poor { return &storagetest.Poor{RejectChecksums: true, IgnoreMD5: true} },
+		"no metadata":   func() *storagetest.Poor { return &storagetest.Poor{NoMetadata: true} },
+		"no ListParts":  func() *storagetest.Poor { return &storagetest.Poor{NoListParts: true} },
+		"hardly anything": func() *storagetest.Poor {
+			return &storagetest.Poor{RejectConditions: true, RejectChecksums: true, IgnoreMD5: true, NoListParts: true, OddETags: true}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := p().open(t, "")
+			s := openPoor(t, p(), "")
 			data := storagetest.Bytes(1, 2*part+9)
 			begun := begin(t, s, storagetest.Spec("video", "video.mp4", data))
 			put(t, begun, 1, data)
@@ -131,14 +139,14 @@ func putAll(t *testing.T, u *storage.Upload, data []byte) error {
 
 func TestObjectThatTheStoreDamagedIsFoundAndRemoved(t *testing.T) {
 	t.Parallel()
-	for name, p := range map[string]*poorStore{
-		"by its checksum":    {flipOnComplete: true},
-		"without checksums":  {flipOnComplete: true, rejectChecksums: true},
-		"by reading it back": {flipOnComplete: true, rejectChecksums: true, oddETags: true, ignoreMD5: true},
+	for name, p := range map[string]*storagetest.Poor{
+		"by its checksum":    {FlipOnComplete: true},
+		"without checksums":  {FlipOnComplete: true, RejectChecksums: true},
+		"by reading it back": {FlipOnComplete: true, RejectChecksums: true, OddETags: true, IgnoreMD5: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := p.open(t, "")
+			s := openPoor(t, p, "")
 			data := storagetest.Bytes(3, 2*part)
 			u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
 			var damaged *storage.DamagedError

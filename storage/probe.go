@@ -23,6 +23,10 @@ const (
 	probeWriters  = 4 // how many create the same object at once; some stores let all of them win
 	probeAttempts = 3
 	probeCleanup  = 15 * time.Second
+
+	probeDir       = ".reelkeep-probe/"
+	probeMultipart = "multipart" // the keys below it that have uploads
+	probeComplete  = "complete"
 )
 
 // prober tries one store out. Everything it makes lies under dir.
@@ -36,10 +40,24 @@ type prober struct {
 	uploads map[string]string // upload id to key, for what was not completed
 }
 
+// probe tries the store out. A try in the middle of which an answer was lost has proven nothing, though the store is there:
+// then all is tried again.
 func (s *Store) probe(ctx context.Context) (Capabilities, error) {
-	p := &prober{s: s, dir: s.loc.prefix + ".reelkeep-probe/" + rand.Text() + "/", uploads: map[string]string{}}
+	for try := 1; ; try++ {
+		caps, up, err := s.probeOnce(ctx)
+		var unreachable *UnreachableError
+		if !up || try == probeAttempts || ctx.Err() != nil || !errors.As(err, &unreachable) || unreachable.Full {
+			return caps, err
+		}
+		s.log.Debug("an answer of the store was lost while it was tried out; once more", "attempt", try, "err", err)
+	}
+}
+
+// probeOnce also says whether the store was there at all.
+func (s *Store) probeOnce(ctx context.Context) (caps Capabilities, up bool, err error) {
+	p := &prober{s: s, dir: s.loc.prefix + probeDir + rand.Text() + "/", uploads: map[string]string{}}
 	if err := p.basics(ctx); err != nil {
-		return Capabilities{}, errors.Join(err, p.clean(ctx, err))
+		return Capabilities{}, false, errors.Join(err, p.clean(ctx, err))
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.createRace(gctx) })
@@ -47,13 +65,17 @@ func (s *Store) probe(ctx context.Context) (Capabilities, error) {
 	g.Go(func() error { return p.md5(gctx) })
 	g.Go(func() error { return p.completeIfAbsent(gctx) })
 	g.Go(func() error { return errors.Join(p.crc(gctx), p.multipart(gctx)) })
-	err := g.Wait()
+	err = g.Wait()
 	err = errors.Join(err, p.clean(ctx, err))
-	return p.caps, err
+	return p.caps, true, err
 }
 
 // fewer keeps a probe of a store that is down short.
 func fewer(o *s3.Options) { o.RetryMaxAttempts = probeAttempts }
+
+// once is for what can't be done twice: if the first answer is lost, the second one tells of a conflict with ourselves, and
+// the store would be taken for one that can't do it.
+func once(o *s3.Options) { o.RetryMaxAttempts = 1 }
 
 // Reach asks for one key, to learn whether the store answers and lets us read. It writes nothing.
 func (s *Store) Reach(ctx context.Context) error {
@@ -85,7 +107,11 @@ func (p *prober) put(ctx context.Context, key, body string, change func(*s3.PutO
 	if change != nil {
 		change(in)
 	}
-	out, err := p.s.client.PutObject(ctx, in, fewer, p.s.unsigned)
+	attempts := fewer
+	if in.IfMatch != nil || in.IfNoneMatch != nil {
+		attempts = once
+	}
+	out, err := p.s.client.PutObject(ctx, in, attempts, p.s.unsigned)
 	if err != nil {
 		return "", err
 	}
@@ -215,7 +241,7 @@ func (p *prober) crc(ctx context.Context) error {
 // a start-up must not send five megabytes. With checksums it must be told for the whole object (FULL_OBJECT).
 func (p *prober) multipart(ctx context.Context) error {
 	const body = "a part"
-	key := p.key("multipart")
+	key := p.key(probeMultipart)
 	withCRC := p.caps.CRC64NVME
 	part, id, err := p.onePart(ctx, key, body, withCRC)
 	if err != nil && withCRC && p.answered(ctx, err) == nil {
@@ -242,7 +268,7 @@ func (p *prober) multipart(ctx context.Context) error {
 	if withCRC {
 		in.ChecksumCRC64NVME, in.ChecksumType = part.ChecksumCRC64NVME, types.ChecksumTypeFullObject
 	}
-	if _, err := p.s.client.CompleteMultipartUpload(ctx, in, fewer); err != nil {
+	if _, err := p.s.client.CompleteMultipartUpload(ctx, in, once); err != nil {
 		if !withCRC {
 			return p.s.fail(ctx, "upload in parts to", p.s.loc.String(), err)
 		}
@@ -294,7 +320,7 @@ func (p *prober) onePart(ctx context.Context, key, body string, withCRC bool) (t
 
 // completeIfAbsent completes an upload over an object that is there; it must be refused.
 func (p *prober) completeIfAbsent(ctx context.Context) error {
-	key := p.key("complete")
+	key := p.key(probeComplete)
 	if _, err := p.put(ctx, key, "there already", nil); err != nil {
 		return p.s.fail(ctx, "write to", p.s.loc.String(), err)
 	}
@@ -305,40 +331,11 @@ func (p *prober) completeIfAbsent(ctx context.Context) error {
 	_, err = p.s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: &p.s.loc.bucket, Key: &key, UploadId: &id, IfNoneMatch: aws.String("*"),
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
-	}, fewer)
+	}, once)
 	if err == nil {
 		return nil
 	}
 	k := sortFault(err).kind
 	p.set(func(c *Capabilities) { c.CompleteIfAbsent = k == kindCondition })
 	return p.answered(ctx, err)
-}
-
-// clean removes every trace, also when the caller has given up. A store that does not let us delete is refused: the
-// records of uploads must go away.
-func (p *prober) clean(ctx context.Context, after error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeCleanup)
-	defer cancel()
-	var unreachable *UnreachableError
-	if errors.As(after, &unreachable) {
-		return nil // each delete would wait out its tries
-	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(8)
-	for id, key := range p.uploads {
-		g.Go(func() error {
-			_, _ = p.s.client.AbortMultipartUpload(gctx, &s3.AbortMultipartUploadInput{Bucket: &p.s.loc.bucket, Key: &key, UploadId: &id}, fewer)
-			return nil
-		})
-	}
-	for _, key := range p.keys {
-		g.Go(func() error {
-			err := p.s.remove(gctx, key)
-			if after != nil {
-				return nil // the first trouble is the one to tell
-			}
-			return err
-		})
-	}
-	return g.Wait()
 }

@@ -137,6 +137,24 @@ type Finding struct {
 // Manifest means: completed, transfer it. The manifest of a video that renders is not looked for at every poll: should
 // somebody else have sealed it, its transfer finds that out.
 func (a *Archiver) Check(ctx context.Context, v Video) (Finding, error) {
+	found, err := a.check(ctx, v)
+	a.abandon(ctx, v, err)
+	return found, err
+}
+
+// abandon ends the unfinished uploads of a video that HeyGen no longer knows: nobody will ever go on with them, and a
+// store keeps parts, and charges for them, until somebody says that they are not needed.
+func (a *Archiver) abandon(ctx context.Context, v Video, err error) {
+	var gone *GoneError
+	if !errors.As(err, &gone) {
+		return
+	}
+	if err := a.deps.Store.AbortOrphans(ctx, v.key()); err != nil {
+		a.cfg.Log.Warn("the unfinished uploads of a video that is gone are still there", "video_id", v.ID, "err", err)
+	}
+}
+
+func (a *Archiver) check(ctx context.Context, v Video) (Finding, error) {
 	if !v.Rendering {
 		m, err := a.sealed(ctx, v)
 		if err != nil {

@@ -77,6 +77,12 @@ func TestEveryFaultOfTheSourceEndsInAnExactArchive(t *testing.T) {
 		"403 while fresh":          {Kind: heygensim.FaultForbidden, Times: 2},
 		"404 for a moment":         {Kind: heygensim.FaultNotFound, Times: 2},
 		"replaced midway":          {Kind: heygensim.FaultReplaced, At: part + part/2},
+		"another ETag midway":      {Kind: heygensim.FaultRetagged, At: part + part/2},
+		"429 for a moment":         {Kind: heygensim.FaultTooMany, Times: 1},
+		"too long for a while":     {Kind: heygensim.FaultLonger, Times: 1},
+		"too short for a while":    {Kind: heygensim.FaultShorter, Times: 1},
+		"too long from then on":    {Kind: heygensim.FaultLonger, At: part, Times: 2},
+		"too short from then on":   {Kind: heygensim.FaultShorter, At: part, Times: 2},
 		"503 for a moment":         {Kind: heygensim.FaultServerError, Times: 2},
 		"gzip nobody asked for":    {Kind: heygensim.FaultGzip, Times: 1},
 		"redirected":               {Kind: heygensim.FaultRedirect},
@@ -103,9 +109,13 @@ func TestEveryFaultOfTheSourceEndsInAnExactArchive(t *testing.T) {
 
 func TestWhatIsNeverAVideoIsNeverStored(t *testing.T) {
 	for name, asset := range map[string]heygensim.Asset{
-		"a page of HTML":  {Fault: &heygensim.Fault{Kind: heygensim.FaultHTML}},
-		"a truncated MP4": {Body: truncated(t)},
-		"nothing":         {Body: []byte{}},
+		"a page of HTML":            {Fault: &heygensim.Fault{Kind: heygensim.FaultHTML}},
+		"a truncated MP4":           {Body: truncated(t)},
+		"said to be longer":         {Size: 2*part + 99, Fault: &heygensim.Fault{Kind: heygensim.FaultLonger}},
+		"said to be shorter":        {Size: 2*part + 99, Fault: &heygensim.Fault{Kind: heygensim.FaultShorter}},
+		"small, said to be longer":  {Size: 99_000, Fault: &heygensim.Fault{Kind: heygensim.FaultLonger}},
+		"small, said to be shorter": {Size: 99_000, Fault: &heygensim.Fault{Kind: heygensim.FaultShorter}},
+		"nothing":                   {Body: []byte{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, heygensim.Options{})
@@ -307,6 +317,36 @@ func TestAPartialVideoThatHeyGenDeletesIsClosed(t *testing.T) {
 	must(t, err)
 	if diff := cmp.Diff([]storage.Absent{{Asset: "gif", Reason: "gone"}}, m.Absent); diff != "" || m.State != storage.StateArchived {
 		t.Errorf("state %s: %s", m.State, diff)
+	}
+}
+
+// Whoever asks next finds the video gone, and what was stored of it is nobody's.
+func TestAVideoDeletedMidwayLeavesNoUploadBehind(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(bigVideo(1, 8*part, nil))
+	ctx, kill := context.WithCancel(b.ctx)
+	b.seen.when(5*part, kill)
+	if _, err := b.bench().Transfer(ctx, worker.Video{ID: id(1)}, nil); err == nil {
+		t.Fatal("the killed worker finished")
+	}
+	b.sim.Remove(id(1))
+	left := func() (keys []string, uploads int) {
+		keys, err := minio.Keys(b.bucket)
+		must(t, err)
+		of, _, err := minio.Unfinished(b.bucket, []string{"some/prefix/" + id(1) + "/video.mp4"})
+		must(t, err)
+		return keys, len(of)
+	}
+	if keys, uploads := left(); len(keys) == 0 || uploads == 0 {
+		t.Fatalf("left by the killed worker: %v, %d uploads; the test needs some", keys, uploads)
+	}
+	_, err := b.bench().Check(b.ctx, worker.Video{ID: id(1)})
+	var gone *worker.GoneError
+	if !errors.As(err, &gone) {
+		t.Errorf("a deleted video: %v", err)
+	}
+	if keys, uploads := left(); len(keys) > 0 || uploads > 0 {
+		t.Errorf("still there: %v, %d uploads", keys, uploads)
 	}
 }
 

@@ -46,6 +46,9 @@ func TestManyStreamsThroughEveryFaultEndInAnExactArchive(t *testing.T) {
 		"no ranges":                {Kind: heygensim.FaultNoRanges},
 		"no length":                {Kind: heygensim.FaultChunked},
 		"one byte less than there": {Kind: heygensim.FaultWrongLength, At: part, Times: 3},
+		"another ETag half-way":    {Kind: heygensim.FaultRetagged, At: 5*part + part/2},
+		"longer from then on":      {Kind: heygensim.FaultLonger, At: 3 * part, Times: 6},
+		"shorter from then on":     {Kind: heygensim.FaultShorter, At: 3 * part, Times: 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, heygensim.Options{})

@@ -35,6 +35,7 @@ const startsOver = 5
 func (a *Archiver) Transfer(ctx context.Context, v Video, progress Progress) (*storage.Manifest, error) {
 	for try := 1; ; try++ {
 		m, err := a.transfer(ctx, v, progress)
+		a.abandon(ctx, v, err)
 		overtaken := errors.Is(err, storage.ErrUploadGone) || errors.Is(err, storage.ErrSealed)
 		if !overtaken || try == startsOver {
 			return m, err

@@ -29,6 +29,8 @@ func rooms() map[string][]string {
 		"worker/media":            {"worker/secret"},
 		// The bench takes from the shelf and from HeyGen. It never meets the in-tray but in the program.
 		"worker": {"storage", "worker/fetch", "worker/heygen", "worker/media", "worker/secret"},
+		// Chaos runs the program from outside and looks at what is left.
+		"cmd/chaos": {"queue", "queue/queuetest", "storage", "storage/storagetest", "worker/heygen/heygensim"},
 		// The program holds everything. Its faces don't know each other: app.go brings them together.
 		"cmd/reelkeep":                      {anything},
 		"cmd/reelkeep/internal/config":      {"queue", "storage", "worker/…", "worker"},

@@ -11,7 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -46,7 +46,7 @@ type Server struct {
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
-	dead chan struct{}
+	dead <-chan struct{}
 }
 
 // Redis starts a redis-server and stops it when the test ends. The test fails if none is installed. extra are further
@@ -73,12 +73,7 @@ func newServer(t testing.TB, g Guard, ca *CA, extra ...string) *Server {
 	s := &Server{t: t, guard: g, ca: ca, dir: t.TempDir()}
 	locks := s.locks()
 	s.args = func(port string) []string {
-		// appendfsync always: a killed Redis must have everything it acknowledged, or a test could not tell
-		// its loss from ours.
-		args := append([]string{"--bind", "127.0.0.1", "--dir", s.dir, "--save", "",
-			"--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no", "--loglevel", "warning",
-			"--maxmemory-policy", "noeviction", "--maxclients", "500"}, s.ports(port)...)
-		return append(append(args, locks...), extra...)
+		return slices.Concat(durable(s.dir), s.ports(port), locks, extra)
 	}
 	s.launch()
 	return s
@@ -208,34 +203,14 @@ func (s *Server) start() bool {
 		return true
 	}
 	_, port, _ := net.SplitHostPort(s.addr)
-	cmd := exec.Command("redis-server", s.args(port)...)
-	cmd.Stderr = os.Stderr
-	// If the test process dies without cleaning up, Redis must not stay behind.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		s.t.Fatalf("start redis-server: %v", err)
-	}
-	dead := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(dead)
-	}()
 	rdb := s.client()
 	defer rdb.Close()
-	ctx := context.WithoutCancel(s.t.Context())
-	ended := false
-	s.await("redis-server to answer", func() bool {
-		select {
-		case <-dead:
-			ended = true
-			return true
-		default:
-		}
-		err := rdb.Ping(ctx).Err()
-		return err == nil || redis.IsAuthError(err) // a password of the test's own: it answers
-	})
-	if ended {
+	cmd, dead, err := spawn(context.WithoutCancel(s.t.Context()), s.args(port), rdb)
+	if errors.Is(err, errEnded) {
 		return false
+	}
+	if err != nil {
+		s.t.Fatal(err)
 	}
 	s.cmd, s.dead = cmd, dead
 	return true
@@ -300,17 +275,9 @@ func Await(t testing.TB, what string, ok func() bool) {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatalf("find a free port: %v", err)
-		}
-		p := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		if p < 55000 { // a cluster node listens 10000 above as well
-			return strconv.Itoa(p)
-		}
+	port, err := findPort()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port below 55000")
-	return ""
+	return port
 }

@@ -3,6 +3,8 @@ package storagetest
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -19,6 +21,7 @@ import (
 type Server struct {
 	Endpoint, AccessKey, SecretKey string
 
+	bin  string
 	dir  string
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process is gone
@@ -65,7 +68,7 @@ func startOn(bin, dir string) (*Server, error) {
 		return nil, fmt.Errorf("find a free port: %w", err)
 	}
 	s := &Server{
-		Endpoint: "http://" + addr, AccessKey: "reelkeep", SecretKey: rand.Text(), dir: filepath.Join(dir, "data"), done: make(chan struct{}),
+		Endpoint: "http://" + addr, AccessKey: "reelkeep", SecretKey: rand.Text(), bin: bin, dir: filepath.Join(dir, "data"),
 	}
 	if err := os.MkdirAll(s.dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make MinIO's folder: %w", err)
@@ -73,24 +76,33 @@ func startOn(bin, dir string) (*Server, error) {
 	if s.log, err = os.Create(filepath.Join(dir, "minio.log")); err != nil {
 		return nil, fmt.Errorf("make MinIO's log: %w", err)
 	}
-	s.cmd = exec.Command(bin, "server", "--quiet", "--address", addr, s.dir)
-	s.cmd.Env = []string{
-		"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.SecretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
-		"HOME=" + dir, "PATH=" + os.Getenv("PATH"),
-	}
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start MinIO: %w", err)
-	}
-	go func() {
-		_ = s.cmd.Wait()
-		close(s.done)
-	}()
-	if err := s.waitReady(); err != nil {
+	if err := s.Start(); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// Start starts it again after a Kill, at the same address and with what it has stored, and returns when it is ready.
+func (s *Server) Start() error {
+	s.cmd = exec.Command(s.bin, "server", "--quiet", "--address", strings.TrimPrefix(s.Endpoint, "http://"), s.dir)
+	home := filepath.Dir(s.dir)
+	s.cmd.Env = []string{
+		"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.SecretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
+		"HOME=" + home, "PATH=" + os.Getenv("PATH"),
+	}
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	if err := s.cmd.Start(); err != nil {
+		s.done = nil
+		return fmt.Errorf("start MinIO: %w", err)
+	}
+	cmd, done := s.cmd, make(chan struct{})
+	s.done = done
+	go func() {
+		_ = cmd.Wait()
+		close(done)
+	}()
+	return s.waitReady()
 }
 
 // waitReady asks until MinIO answers. It has no signal of its own.
@@ -122,14 +134,23 @@ func (s *Server) waitReady() error {
 	}
 }
 
-// Bucket makes an empty bucket. MinIO takes any folder in its data for one, so no S3 client is needed here.
+// Bucket makes an empty bucket for one test.
 func (s *Server) Bucket(t testing.TB) string {
 	t.Helper()
-	name := "bucket-" + strings.ToLower(rand.Text())
-	if err := os.Mkdir(filepath.Join(s.dir, name), 0o750); err != nil {
+	name, err := s.MakeBucket()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// MakeBucket makes an empty bucket. MinIO takes any folder in its data for one, so no S3 client is needed here.
+func (s *Server) MakeBucket() (string, error) {
+	name := "bucket-" + strings.ToLower(rand.Text())
+	if err := os.Mkdir(filepath.Join(s.dir, name), 0o750); err != nil {
+		return "", fmt.Errorf("make a bucket: %w", err)
+	}
+	return name, nil
 }
 
 // Holds says whether a key is in a bucket, without asking through S3.
@@ -148,10 +169,55 @@ func (s *Server) Empty(bucket string) error {
 	return os.Mkdir(dir, 0o750)
 }
 
+// Unfinished lists the multipart uploads that MinIO holds: how many of each key, as far as the key is one of those given,
+// and how many of others. MinIO itself would list them for an exact key only, so whoever has forgotten the key could
+// never see what it left behind.
+func (s *Server) Unfinished(bucket string, keys []string) (of map[string]int, others int, err error) {
+	names := map[string]string{} // of the folders in which MinIO keeps them
+	for _, key := range keys {
+		sum := sha256.Sum256([]byte(bucket + "/" + key))
+		names[hex.EncodeToString(sum[:])] = key
+	}
+	of = map[string]int{}
+	found, err := filepath.Glob(filepath.Join(s.dir, ".minio.sys", "multipart", "*", "*", "xl.meta"))
+	for _, path := range found {
+		if key, ok := names[filepath.Base(filepath.Dir(filepath.Dir(path)))]; ok {
+			of[key]++
+		} else {
+			others++
+		}
+	}
+	return of, others, err
+}
+
+// Keys lists what is in a bucket, without asking through S3.
+func (s *Server) Keys(bucket string) ([]string, error) {
+	root := filepath.Join(s.dir, bucket)
+	var keys []string
+	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if err == nil && filepath.Base(path) == "xl.meta" {
+			keys = append(keys, filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), root+string(filepath.Separator))))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list bucket %s on the disk: %w", bucket, err)
+	}
+	return keys, nil
+}
+
+// Kill ends MinIO as the kernel would.
+func (s *Server) Kill() {
+	if s.done == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill() // fails only where it is dead already
+	<-s.done
+}
+
 // Close kills MinIO and waits for its end.
 func (s *Server) Close() {
-	_ = s.cmd.Process.Kill()
-	<-s.done
+	s.Kill()
 	_ = s.log.Close()
 }
 

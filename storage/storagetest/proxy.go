@@ -1,6 +1,8 @@
 package storagetest
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A Proxy stands between a client and a store and breaks the requests it was told to. The Host header is passed on as
@@ -18,10 +21,14 @@ type Proxy struct {
 
 	target string
 	client *http.Client
+	server *httptest.Server
+	late   sync.WaitGroup
 
 	mu    sync.Mutex
 	rules []*Rule
 	seen  []string
+	watch func(*http.Request) bool
+	tell  func(r *http.Request, body []byte, status int)
 }
 
 // A Rule breaks matching requests.
@@ -33,24 +40,43 @@ type Rule struct {
 	Cut       int64               // with DropReply: this many bytes of the body still arrive
 	Status    int                 // answered in the store's place, if not 0
 	Body      string              // with Status
+	Late      time.Duration       // the client is cut off at once, and the request reaches the store that much later
 	Before    func(*http.Request) // called before the request is passed on, to let something else happen first
 }
 
 // NewProxy starts a proxy before the store at target, for one test.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
+	p := StartProxy(target)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// StartProxy starts a proxy before the store at target. The caller closes it.
+func StartProxy(target string) *Proxy {
 	p := &Proxy{target: target, client: &http.Client{
 		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	srv := httptest.NewServer(p)
-	p.URL = srv.URL
-	t.Cleanup(func() {
-		srv.CloseClientConnections()
-		srv.Close()
-		p.client.CloseIdleConnections()
-	})
+	p.server = httptest.NewServer(p)
+	p.URL = p.server.URL
 	return p
+}
+
+// Close cuts all connections and ends the proxy.
+func (p *Proxy) Close() {
+	p.Wait()
+	p.server.CloseClientConnections()
+	p.server.Close()
+	p.client.CloseIdleConnections()
+}
+
+// Watch makes the proxy tell of every request that match says yes to: its body, and with which status the store
+// answered, 0 if it did not. It is told when the store has answered and the client does not know yet.
+func (p *Proxy) Watch(match func(*http.Request) bool, tell func(r *http.Request, body []byte, status int)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watch, p.tell = match, tell
 }
 
 // Break adds a rule. Rules are tried in order; the first that matches acts.
@@ -111,11 +137,18 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, rule.Body)
 		return
 	}
+	if rule != nil && rule.Late > 0 {
+		p.deliverLate(r, rule.Late)
+		panic(http.ErrAbortHandler)
+	}
+	answered := p.watched(r)
 	resp, err := p.forward(r)
 	if err != nil {
+		answered(0)
 		panic(http.ErrAbortHandler)
 	}
 	defer resp.Body.Close()
+	answered(resp.StatusCode)
 	if rule != nil && rule.DropReply && rule.Cut == 0 {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		panic(http.ErrAbortHandler) // net/http's way to cut a connection
@@ -132,6 +165,54 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = io.Copy(w, resp.Body)
+}
+
+// deliverLate takes the whole request and passes it on later, whatever has become of who sent it: packets wait in queues.
+func (p *Proxy) deliverLate(r *http.Request, after time.Duration) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	late := r.Clone(context.WithoutCancel(r.Context()))
+	late.Body = io.NopCloser(bytes.NewReader(body))
+	p.late.Go(func() {
+		time.Sleep(after)
+		answered := p.watched(late)
+		resp, err := p.forward(late)
+		if err != nil {
+			answered(0)
+			return
+		}
+		defer resp.Body.Close()
+		answered(resp.StatusCode)
+		_, _ = io.Copy(io.Discard, resp.Body)
+	})
+}
+
+// Wait returns when all late requests have reached the store.
+func (p *Proxy) Wait() { p.late.Wait() }
+
+// watched returns what to call with the store's answer to the request.
+func (p *Proxy) watched(r *http.Request) func(status int) {
+	p.mu.Lock()
+	match, tell := p.watch, p.tell
+	p.mu.Unlock()
+	if match == nil || !match(r) {
+		return func(int) {}
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failing{err}))
+	return func(status int) { tell(r, body, status) }
+}
+
+// failing reads as the client's connection ended.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) {
+	if f.err == nil {
+		return 0, io.EOF
+	}
+	return 0, f.err
 }
 
 func (p *Proxy) forward(r *http.Request) (*http.Response, error) {

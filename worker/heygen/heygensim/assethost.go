@@ -13,6 +13,8 @@ import (
 const (
 	bufferSize = 128 << 10
 
+	lie = 1000 // bytes by which FaultLonger and FaultShorter are wrong about a file's length
+
 	// aliasPrefix is where FaultRedirect leads: the same file, without the fault.
 	aliasPrefix = "/elsewhere"
 
@@ -110,6 +112,9 @@ func (a *answer) serve() {
 		a.text(http.StatusNotFound, "application/xml", s3NoKey)
 	case FaultServerError:
 		a.text(http.StatusServiceUnavailable, "application/xml", s3SlowDown)
+	case FaultTooMany:
+		a.w.Header().Set("Retry-After", "1")
+		a.text(http.StatusTooManyRequests, "application/xml", s3SlowDown)
 	case FaultRedirect:
 		a.w.Header().Set("Location", a.sim.fileURL+aliasPrefix+a.r.RequestURI)
 		a.text(http.StatusFound, "text/plain", "")
@@ -130,10 +135,16 @@ func (a *answer) file(kind string) {
 	if a.data.etag != "" {
 		h.Set("ETag", a.data.etag)
 	}
+	total := a.data.size
 	switch kind {
 	case FaultNoRanges, FaultChunked:
 		h.Del("Accept-Ranges")
 		a.span = span{end: a.data.size, status: http.StatusOK}
+	case FaultLonger:
+		total += lie
+	case FaultShorter:
+		total = max(total-lie, 0)
+		a.span = a.span.within(total)
 	case FaultWrongRange:
 		a.span = a.span.shifted(a.data.size)
 	case FaultWrongLength:
@@ -141,19 +152,24 @@ func (a *answer) file(kind string) {
 	}
 	switch a.span.status {
 	case http.StatusRequestedRangeNotSatisfiable:
-		h.Set("Content-Range", fmt.Sprintf("bytes */%d", a.data.size))
-		a.text(a.span.status, "application/xml", fmt.Sprintf(s3BadRange, a.data.size))
+		h.Set("Content-Range", fmt.Sprintf("bytes */%d", total))
+		a.text(a.span.status, "application/xml", fmt.Sprintf(s3BadRange, total))
 		return
 	case http.StatusPartialContent:
 		last := a.span.end - 1
 		if kind == FaultWrongLength {
 			last++ // what was asked for, though not what comes
 		}
-		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", a.span.off, last, a.data.size))
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", a.span.off, last, total))
 	}
-	if kind != FaultChunked {
+	switch {
+	case kind == FaultChunked:
+	case kind == FaultLonger && a.span.status == http.StatusOK:
+		h.Set("Content-Length", strconv.FormatInt(total, 10)) // more than comes
+	default:
 		h.Set("Content-Length", strconv.FormatInt(a.span.end-a.span.off, 10))
 	}
+	a.sim.journal.note(func() { a.log.Offset, a.log.ETag = a.span.off, a.data.etag })
 	a.status(a.span.status)
 	if a.r.Method == http.MethodHead {
 		return
@@ -175,7 +191,7 @@ func (a *answer) body(kind string) {
 	}
 	_ = http.NewResponseController(a.w).Flush() // fails only where the client has gone
 	switch kind {
-	case FaultDrop, FaultReplaced:
+	case FaultDrop, FaultReplaced, FaultRetagged:
 		a.reset()
 	case FaultStall:
 		if a.fault.Delay > 0 && a.wait(a.fault.Delay) {

@@ -16,6 +16,7 @@ const (
 	FaultStall    = "stall"    // nothing more comes: for Delay, or where that is 0 until the client gives up
 	FaultShort    = "short"    // the connection is closed in good order, before the announced length
 	FaultReplaced = "replaced" // cut, and from now on other bytes of the same length under another ETag; At 0 does not cut
+	FaultRetagged = "retagged" // cut, and from now on the same bytes under another ETag; At 0 does not cut
 
 	// These change the whole answer of a request that begins at At or later.
 
@@ -25,10 +26,13 @@ const (
 	FaultForbidden   = "forbidden"    // 403 although the link is fresh
 	FaultNotFound    = "not_found"    // 404
 	FaultServerError = "server_error" // 503
+	FaultTooMany     = "too_many"     // 429 with Retry-After: 1
 	FaultGzip        = "gzip"         // Content-Encoding: gzip that nobody asked for
 	FaultRedirect    = "redirect"     // 302 to another path of the same host, which works
 	FaultChunked     = "chunked"      // 200, the whole file without a length
 	FaultWrongLength = "wrong_length" // Content-Length and body one byte less than there is
+	FaultLonger      = "longer"       // the file is said to be 1000 bytes longer than it is
+	FaultShorter     = "shorter"      // the file is said to be 1000 bytes shorter than it is, and ends there
 )
 
 // Fault is what goes wrong while an asset is fetched.
@@ -50,7 +54,12 @@ type Fault struct {
 
 // cuts says whether the kind strikes at a position of the body.
 func (f *Fault) cuts() bool {
-	return f.Kind == FaultDrop || f.Kind == FaultStall || f.Kind == FaultShort || f.Kind == FaultReplaced
+	return f.Kind == FaultDrop || f.Kind == FaultStall || f.Kind == FaultShort || f.replaces()
+}
+
+// replaces says whether the kind puts another version of the file in the place of the first.
+func (f *Fault) replaces() bool {
+	return f != nil && (f.Kind == FaultReplaced || f.Kind == FaultRetagged)
 }
 
 // strike decides whether the fault hits an answer that carries the bytes from off to end of the file, counts
@@ -77,11 +86,11 @@ func (s *Sim) strike(o *object, off, end int64) (f *Fault, cut int64) {
 		if cut = off - f.At; cut >= end {
 			return nil, -1
 		}
-	case f.Kind != FaultReplaced:
+	case !f.replaces():
 		cut = off
 	}
 	o.wear.faulted++
-	o.wear.replaced = f.Kind == FaultReplaced
+	o.wear.replaced = f.replaces()
 	return f, cut
 }
 

@@ -157,6 +157,28 @@ func TestAReplacedFileIsAnotherOneFromThenOn(t *testing.T) {
 	}
 }
 
+func TestARetaggedFileHasTheSameBytesUnderAnotherETag(t *testing.T) {
+	t.Parallel()
+	b := setup(t, heygensim.Options{}, simple("v", &heygensim.Fault{Kind: heygensim.FaultRetagged}))
+	link := b.link("v", "video_url")
+	first, second := b.get(link), b.get(link)
+	if !bytes.Equal(first.body, second.body) || second.err != nil || first.Header.Get("ETag") == second.Header.Get("ETag") {
+		t.Errorf("%d bytes as %s, then %d as %s, %v", len(first.body), first.Header.Get("ETag"), len(second.body), second.Header.Get("ETag"), second.err)
+	}
+	if r := b.Requests(); r[1].ETag != first.Header.Get("ETag") || r[2].ETag != second.Header.Get("ETag") {
+		t.Errorf("the log says %q, then %q", r[1].ETag, r[2].ETag)
+	}
+}
+
+func TestTheLogSaysWhichBytesWentOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, heygensim.Options{}, simple("v", nil))
+	r := b.get(b.link("v", "video_url"), "Range", "bytes=300-399")
+	if got := b.Requests()[1]; got.Offset != 300 || got.Bytes != 100 || got.ETag != r.Header.Get("ETag") {
+		t.Errorf("bytes %d+%d of %q", got.Offset, got.Bytes, got.ETag)
+	}
+}
+
 func TestAReplacementAfterAWholeAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t, heygensim.Options{}, simple("v", &heygensim.Fault{Kind: heygensim.FaultReplaced}))
@@ -185,6 +207,9 @@ func TestLiesAboutLengthAndRange(t *testing.T) {
 		{heygensim.FaultChunked, "bytes=100-199", "", 200, -1, all},
 		{heygensim.FaultWrongLength, "bytes=100-199", "bytes 100-199/10000", 206, 99, all[100:199]},
 		{heygensim.FaultWrongLength, "", "", 200, 9999, all[:9999]},
+		{heygensim.FaultLonger, "bytes=9000-10999", "bytes 9000-9999/11000", 206, 1000, all[9000:]},
+		{heygensim.FaultShorter, "bytes=8500-9999", "bytes 8500-8999/9000", 206, 500, all[8500:9000]},
+		{heygensim.FaultShorter, "", "", 200, 9000, all[:9000]},
 	} {
 		b := setup(t, heygensim.Options{}, simple("v", &heygensim.Fault{Kind: c.kind}))
 		r := b.get(b.link("v", "video_url"), "Range", c.ask)
@@ -207,6 +232,7 @@ func TestAnswersInPlaceOfTheFile(t *testing.T) {
 		heygensim.FaultForbidden:   {403, "AccessDenied"},
 		heygensim.FaultNotFound:    {404, "NoSuchKey"},
 		heygensim.FaultServerError: {503, "SlowDown"},
+		heygensim.FaultTooMany:     {429, "SlowDown"},
 		heygensim.FaultRedirect:    {302, ""},
 	} {
 		b := setup(t, heygensim.Options{}, simple("v", &heygensim.Fault{Kind: kind, Times: 2}))

@@ -20,6 +20,8 @@ type Request struct {
 	Asset    string
 	Status   int    // 0 while nothing was answered, and for good where the connection was cut before
 	Bytes    int64  // body bytes handed to the connection so far
+	Offset   int64  // of the first of them in the file, where they are of the file
+	ETag     string // of the version they are of, and "" where they are not of the file
 	Fault    string // the fault that struck, or ""
 	At       time.Time
 }

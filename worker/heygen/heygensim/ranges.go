@@ -72,6 +72,15 @@ func satisfied(off, end, size int64) span {
 	return span{off: off, end: end, status: http.StatusPartialContent}
 }
 
+// within is what is left of the span in a file that is shorter.
+func (s span) within(size int64) span {
+	if s.status != http.StatusOK && s.off >= size {
+		return span{status: http.StatusRequestedRangeNotSatisfiable}
+	}
+	s.end = min(s.end, size)
+	return s
+}
+
 // shifted is another range of the same file: one byte further on, or where there is no room one byte earlier
 // or shorter.
 func (s span) shifted(size int64) span {

@@ -142,7 +142,7 @@ func (s samples) newObject(video, name string, spec Asset) *object {
 	o := &object{video: video, asset: name, spec: spec, wear: &wear{}}
 	seed := hash64(video + "/" + name)
 	ext := extension(name)
-	replaceable := spec.Fault != nil && spec.Fault.Kind == FaultReplaced
+	replaceable := spec.Fault.replaces()
 	switch {
 	case spec.Body != nil:
 		o.data = bytesContent(spec.Body)
@@ -158,6 +158,9 @@ func (s samples) newObject(video, name string, spec Asset) *object {
 	}
 	if replaceable && spec.Body != nil {
 		o.replacement = bytesContent(replaced(spec))
+	}
+	if replaceable && spec.Fault.Kind == FaultRetagged {
+		o.replacement = content{o.data.ReaderAt, o.data.size, strings.TrimSuffix(o.data.etag, `"`) + `-2"`}
 	}
 	if spec.ETag != "" {
 		o.data.etag = strings.TrimPrefix(spec.ETag, "-")

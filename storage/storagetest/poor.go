@@ -1,34 +1,35 @@
-package storage_test
+package storagetest
 
 import (
 	"crypto/md5"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/minio/crc64nvme"
-
-	"github.com/reelkeep/reelkeep/storage"
 )
 
-// A poorStore is an S3 in memory that can lack what real ones lack. It checks no signatures.
-type poorStore struct {
-	ignoreConditions bool // takes every conditional write
-	rejectConditions bool // 501 for them
-	rejectChecksums  bool // 400 for x-amz-checksum-…
-	ignoreChecksums  bool // takes wrong ones
-	ignoreMD5        bool
-	composite        bool // tells a checksum of checksums
-	noMetadata       bool
-	noListParts      bool
-	oddETags         bool // ETags that are no MD5
-	flipOnComplete   bool // damages objects made of parts
+// Poor is an S3 in memory that can lack what real ones lack. It checks no signatures.
+type Poor struct {
+	IgnoreConditions bool // takes every conditional write
+	RejectConditions bool // 501 for them
+	RejectChecksums  bool // 400 for every header about checksums
+	IgnoreChecksums  bool // takes wrong ones
+	IgnoreMD5        bool
+	Composite        bool // tells a checksum of checksums
+	NoMetadata       bool
+	NoListParts      bool
+	OddETags         bool // ETags that are no MD5
+	FlipOnComplete   bool // damages objects made of parts
 
 	mu      sync.Mutex
 	n       int
@@ -49,7 +50,8 @@ type poorUpload struct {
 	crc   bool
 }
 
-func (p *poorStore) open(t *testing.T, checksum string) *storage.Store {
+// Start serves it, empty, until the test ends. Any bucket is there, and any key is right.
+func (p *Poor) Start(t testing.TB) (endpoint string) {
 	t.Helper()
 	p.objects, p.uploads = map[string]poorObject{}, map[string]poorUpload{}
 	srv := httptest.NewServer(p)
@@ -57,20 +59,33 @@ func (p *poorStore) open(t *testing.T, checksum string) *storage.Store {
 		srv.CloseClientConnections()
 		srv.Close()
 	})
-	return open(t, storage.Config{
-		URL: "s3://bucket/p", PartSize: storage.MinPartSize, Endpoint: srv.URL, Checksum: checksum,
-		Credentials: storage.Credentials{AccessKey: "a", SecretKey: "b"},
-	})
+	return srv.URL
 }
 
-func (p *poorStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Left is how much it holds.
+func (p *Poor) Left() (objects, uploads int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.objects), len(p.uploads)
+}
+
+// Keys lists what it holds, bucket included.
+func (p *Poor) Keys() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(maps.Keys(p.objects))
+}
+
+func (p *Poor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	q := r.URL.Query()
 	switch {
+	case p.RejectChecksums && aboutChecksums(r.Header):
+		deny(w, 400, "InvalidArgument")
 	case r.Method == http.MethodGet && q.Has("list-type"):
-		p.list(w, q.Get("prefix"))
+		p.list(w, strings.TrimSuffix(r.URL.Path, "/")+"/", q.Get("prefix"))
 	case r.Method == http.MethodPost && q.Has("uploads"):
 		p.n++
 		id := fmt.Sprint("upload-", p.n)
@@ -90,6 +105,11 @@ func (p *poorStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// encodeCRC writes a checksum as S3 does.
+func encodeCRC(sum uint64) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum))
+}
+
 func answer(w http.ResponseWriter, status int, body string) {
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body)
@@ -99,58 +119,63 @@ func deny(w http.ResponseWriter, status int, code string) {
 	answer(w, status, "<Error><Code>"+code+"</Code><Message>no</Message></Error>")
 }
 
-func (p *poorStore) metaOf(r *http.Request) http.Header {
+func (p *Poor) metaOf(r *http.Request) http.Header {
 	m := http.Header{}
 	for k, v := range r.Header {
-		if strings.HasPrefix(k, "X-Amz-Meta-") && !p.noMetadata {
+		if strings.HasPrefix(k, "X-Amz-Meta-") && !p.NoMetadata {
 			m[k] = v
 		}
 	}
 	return m
 }
 
-func (p *poorStore) etag(data []byte) string {
-	if p.oddETags {
+func aboutChecksums(h http.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Amz-Checksum-") || strings.HasPrefix(name, "X-Amz-Sdk-Checksum-") || name == "X-Amz-Trailer" {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Poor) etag(data []byte) string {
+	if p.OddETags {
 		p.n++
 		return fmt.Sprintf(`"odd-%d"`, p.n)
 	}
 	return fmt.Sprintf(`"%x"`, md5.Sum(data))
 }
 
-func (p *poorStore) store(key string, data []byte, meta http.Header, crc string) string {
+func (p *Poor) store(key string, data []byte, meta http.Header, crc string) string {
 	o := poorObject{data, p.etag(data), meta, crc}
 	p.objects[key] = o
 	return o.etag
 }
 
 // admit checks what protects a body.
-func (p *poorStore) admit(w http.ResponseWriter, r *http.Request, body []byte) bool {
+func (p *Poor) admit(w http.ResponseWriter, r *http.Request, body []byte) bool {
 	if sum := r.Header.Get("X-Amz-Checksum-Crc64nvme"); sum != "" {
-		if p.rejectChecksums {
-			deny(w, 400, "InvalidArgument")
-			return false
-		}
-		if !p.ignoreChecksums && sum != storage.EncodeCRC(crc64nvme.Checksum(body)) {
+		if !p.IgnoreChecksums && sum != encodeCRC(crc64nvme.Checksum(body)) {
 			deny(w, 400, "BadDigest")
 			return false
 		}
 	}
 	sum := md5.Sum(body)
-	if want := r.Header.Get("Content-Md5"); want != "" && !p.ignoreMD5 && want != base64.StdEncoding.EncodeToString(sum[:]) {
+	if want := r.Header.Get("Content-Md5"); want != "" && !p.IgnoreMD5 && want != base64.StdEncoding.EncodeToString(sum[:]) {
 		deny(w, 400, "BadDigest")
 		return false
 	}
 	return true
 }
 
-func (p *poorStore) condition(w http.ResponseWriter, r *http.Request) bool {
+func (p *Poor) condition(w http.ResponseWriter, r *http.Request) bool {
 	none, match := r.Header.Get("If-None-Match"), r.Header.Get("If-Match")
-	if p.ignoreConditions || none+match == "" {
+	if p.IgnoreConditions || none+match == "" {
 		return true
 	}
 	o, there := p.objects[r.URL.Path]
 	switch {
-	case p.rejectConditions:
+	case p.RejectConditions:
 		deny(w, 501, "NotImplemented")
 	case none != "" && there, match != "" && o.etag != match:
 		deny(w, 412, "PreconditionFailed")
@@ -160,7 +185,7 @@ func (p *poorStore) condition(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-func (p *poorStore) get(w http.ResponseWriter, r *http.Request) {
+func (p *Poor) get(w http.ResponseWriter, r *http.Request) {
 	o, ok := p.objects[r.URL.Path]
 	if !ok {
 		deny(w, 404, "NoSuchKey")
@@ -193,22 +218,22 @@ func (p *poorStore) get(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (p *poorStore) list(w http.ResponseWriter, prefix string) {
+func (p *Poor) list(w http.ResponseWriter, bucket, prefix string) {
 	type entry struct{ Key string }
 	out := struct {
 		XMLName  xml.Name `xml:"ListBucketResult"`
 		Contents []entry
 	}{}
 	for k := range p.objects {
-		if k = strings.TrimPrefix(k, "/bucket/"); strings.HasPrefix(k, prefix) {
-			out.Contents = append(out.Contents, entry{k})
+		if key, ok := strings.CutPrefix(k, bucket); ok && strings.HasPrefix(key, prefix) {
+			out.Contents = append(out.Contents, entry{key})
 		}
 	}
 	b, _ := xml.Marshal(out)
 	answer(w, 200, string(b))
 }
 
-func (p *poorStore) multipart(w http.ResponseWriter, r *http.Request, body []byte) {
+func (p *Poor) multipart(w http.ResponseWriter, r *http.Request, body []byte) {
 	id, n := r.URL.Query().Get("uploadId"), r.URL.Query().Get("partNumber")
 	u, ok := p.uploads[id]
 	switch {
@@ -222,7 +247,7 @@ func (p *poorStore) multipart(w http.ResponseWriter, r *http.Request, body []byt
 	case r.Method == http.MethodDelete:
 		delete(p.uploads, id)
 		w.WriteHeader(204)
-	case r.Method == http.MethodGet && p.noListParts:
+	case r.Method == http.MethodGet && p.NoListParts:
 		deny(w, 501, "NotImplemented")
 	case r.Method == http.MethodGet:
 		var b strings.Builder
@@ -237,23 +262,23 @@ func (p *poorStore) multipart(w http.ResponseWriter, r *http.Request, body []byt
 	}
 }
 
-func (p *poorStore) assemble(u poorUpload) []byte {
+func (p *Poor) assemble(u poorUpload) []byte {
 	var whole []byte
 	for n := 1; n <= len(u.parts); n++ {
 		whole = append(whole, u.parts[fmt.Sprint(n)]...)
 	}
-	if p.flipOnComplete && len(whole) > 100 {
+	if p.FlipOnComplete && len(whole) > 100 {
 		whole[99] ^= 1
 	}
 	return whole
 }
 
-func (p *poorStore) wholeCRC(u poorUpload) string {
+func (p *Poor) wholeCRC(u poorUpload) string {
 	switch {
 	case !u.crc:
 		return ""
-	case p.composite:
-		return storage.EncodeCRC(1) + "-1"
+	case p.Composite:
+		return encodeCRC(1) + "-1"
 	}
-	return storage.EncodeCRC(crc64nvme.Checksum(p.assemble(u)))
+	return encodeCRC(crc64nvme.Checksum(p.assemble(u)))
 }

@@ -1,0 +1,54 @@
+package worker_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/reelkeep/reelkeep/storage/storagetest"
+	"github.com/reelkeep/reelkeep/worker"
+	"github.com/reelkeep/reelkeep/worker/heygen/heygensim"
+)
+
+// A worker is killed in the middle of a video, the next one finishes it: on every kind of store the archive is exact and
+// nothing is left over. Where the store tells which parts it holds, nothing but the parts in flight is fetched again.
+func TestAKilledWorkersVideoIsFinishedOnAnyStore(t *testing.T) {
+	const size = 8*part + 99
+	for name, c := range map[string]struct {
+		store   *storagetest.Poor
+		resumes bool
+	}{
+		"takes everything":         {&storagetest.Poor{}, true},
+		"refuses checksum headers": {&storagetest.Poor{RejectChecksums: true}, true},
+		"ignores conditions":       {&storagetest.Poor{IgnoreConditions: true}, true},
+		"refuses conditions":       {&storagetest.Poor{RejectConditions: true}, true},
+		"keeps no metadata":        {&storagetest.Poor{NoMetadata: true}, true},
+		"lists no parts":           {&storagetest.Poor{NoListParts: true}, false},
+		"can do hardly anything": {&storagetest.Poor{
+			RejectConditions: true, RejectChecksums: true, IgnoreMD5: true, OddETags: true,
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, heygensim.Options{})
+			endpoint := c.store.Start(t)
+			b.store = b.openStoreAt(endpoint)
+			v := fullVideo(1)
+			v.Assets["video"] = heygensim.Asset{Size: size}
+			b.sim.Add(v)
+			ctx, kill := context.WithCancel(b.ctx)
+			b.seen.when(6*part, kill)
+			if _, err := b.bench().Transfer(ctx, worker.Video{ID: id(1)}, nil); err == nil {
+				t.Fatal("the killed worker finished")
+			}
+			b.nothingSealed(id(1))
+			b.store = b.openStoreAt(endpoint)
+			m := b.mustArchive(id(1))
+			if again := b.fetched(id(1), "video") - size; c.resumes && again > b.memory+1 {
+				t.Errorf("%d bytes were fetched again; want at most the parts in flight (%d)", again, b.memory)
+			}
+			objects, uploads := c.store.Left()
+			if want := len(m.Assets) + 1; objects != want || uploads > 0 {
+				t.Errorf("the store holds %d unfinished uploads, want none, and %d objects, want %d: %q", uploads, objects, want, c.store.Keys())
+			}
+		})
+	}
+}
