@@ -260,7 +260,7 @@ func TestChartKnowsEverySetting(t *testing.T) {
 	t.Parallel()
 	want := []string{"AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_S3", "AWS_REGION"}
 	for _, s := range config.Settings() {
-		if own := []string{"REELKEEP_STORE", "REELKEEP_ACCOUNTS_FILE", "REELKEEP_OPS_LISTEN"}; !s.Secret && !slices.Contains(own, s.Env) {
+		if own := []string{"REELKEEP_STORE", "REELKEEP_ACCOUNTS_FILE", "REELKEEP_LISTEN", "REELKEEP_OPS_LISTEN"}; !s.Secret && !slices.Contains(own, s.Env) {
 			want = append(want, s.Env)
 		}
 	}

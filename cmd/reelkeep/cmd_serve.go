@@ -28,7 +28,8 @@ func serveCommand(con *console) *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "roles", Value: roleWorker + "," + roleSweeper, Usage: "comma list of worker (archives) and sweeper (finds videos that nobody handed in)"},
 			&cli.BoolFlag{Name: "embedded", Usage: "for one machine: a Redis in this process instead of REELKEEP_REDIS; its memory ends with the process"},
-		}, settingFlags(config.HeyGen, config.Store, config.Transfer, config.Safety, config.Waiting, config.Service, config.Logging)...),
+		}, settingFlags(config.HeyGen, config.Store, config.Transfer, config.Safety, config.Waiting, config.Service,
+			config.API, config.Webhooks, config.Notify, config.Logging)...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			s, err := newService(c, con)
 			if err != nil {
