@@ -36,7 +36,7 @@ func enqueueCommand(con *console) *cli.Command {
 			case err != nil && codeOf(ctx, err) == exitNotDone:
 				return err
 			case err != nil:
-				return run.brokenOff(err)
+				return run.brokenOff(fmt.Errorf("enqueue: %w", err))
 			}
 			return run.do(ctx, c.Args().Slice())
 		}),
