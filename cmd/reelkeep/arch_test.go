@@ -32,12 +32,17 @@ func rooms() map[string][]string {
 		// Chaos runs the program from outside and looks at what is left.
 		"cmd/chaos": {"queue", "queue/queuetest", "storage", "storage/storagetest", "worker/heygen/heygensim"},
 		// The program holds everything. Its faces don't know each other: app.go brings them together.
-		"cmd/reelkeep":                      {anything},
-		"cmd/reelkeep/internal/config":      {"queue", "storage", "worker/…", "worker"},
-		"cmd/reelkeep/internal/embedded":    {"worker/heygen/heygensim", "worker/secret"},
-		"cmd/reelkeep/internal/metrics":     {"queue", "storage", "worker/…", "worker"},
-		"cmd/reelkeep/internal/httpapi":     {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
-		"cmd/reelkeep/internal/httpapi/web": nil,
+		"cmd/reelkeep":                   {anything},
+		"cmd/reelkeep/internal/config":   {"queue", "storage", "worker/…", "worker"},
+		"cmd/reelkeep/internal/embedded": {"worker/heygen/heygensim", "worker/secret"},
+		"cmd/reelkeep/internal/metrics":  {"queue", "storage", "worker/…", "worker"},
+		// The shapes that the commands and the API have in common.
+		"cmd/reelkeep/internal/report":  {"queue", "storage", "worker/heygen"},
+		"cmd/reelkeep/internal/httpapi": {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},
+		// Furniture of all doors.
+		"cmd/reelkeep/internal/httpapi/auth":    {"worker/secret", "cmd/reelkeep/internal/httpapi/problem"},
+		"cmd/reelkeep/internal/httpapi/problem": nil,
+		"cmd/reelkeep/internal/httpapi/web":     nil,
 		// The measurements look at the program from outside, as its users do: they know nothing of how it works.
 		"cmd/bench": {"worker/heygen/heygensim"},
 	}
@@ -73,6 +78,7 @@ func owners() map[string][]string {
 		"github.com/prometheus/client_golang": {"cmd/reelkeep/internal/metrics"},
 		"github.com/urfave/cli":               {"cmd/reelkeep"},
 		"github.com/vbauerster/mpb":           {"cmd/reelkeep"},
+		"github.com/danielgtaylor/huma":       {"cmd/reelkeep/internal/httpapi"},
 		"code.dny.dev/ssrf":                   {"worker/fetch"},
 		"golang.org/x/time":                   {"queue", "worker/fetch"},
 		"github.com/Eyevinn/mp4ff":            {"worker/media", "worker/heygen/heygensim"},

@@ -32,6 +32,12 @@ func enqueueCommand(con *console) *cli.Command {
 				return err
 			}
 			run := &enqueueRun{con: con, client: client, json: c.Bool("json"), job: job}
+			switch err := checkFleetAccount(ctx, client, job.Account); {
+			case err != nil && codeOf(ctx, err) == exitNotDone:
+				return err
+			case err != nil:
+				return run.brokenOff(fmt.Errorf("enqueue: %w", err))
+			}
 			return run.do(ctx, c.Args().Slice())
 		}),
 	}

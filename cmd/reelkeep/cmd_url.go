@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker/heygen"
 )
@@ -94,7 +95,7 @@ func printAssetLink(ctx context.Context, con *console, s *shelf, asset storage.A
 		if short := time.Now().Add(want.ttl).Sub(until); short > time.Minute {
 			con.sayf("warning: the credentials end sooner: this link dies at %s", until.UTC().Format(time.RFC3339))
 		}
-		link, expires = presigned, utc(&until)
+		link, expires = presigned, report.UTC(&until)
 	}
 	if want.asJSON {
 		return con.dataJSON(map[string]any{"video_id": k.VideoID, "asset": want.asset, "url": link, "expires": expires, "file": path.Base(asset.Key)})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/queue"
 )
 
@@ -79,7 +80,7 @@ func (v *watchedVideos) again(ctx context.Context) error {
 	for i, a := range answers {
 		switch {
 		case errors.Is(a.Err, queue.ErrUnknown):
-			open[i].report.Reason = orNull("Redis has forgotten it; the worker that has it, or the next sweep, brings it back")
+			open[i].report.Reason = report.OrNull("Redis has forgotten it; the worker that has it, or the next sweep, brings it back")
 		case a.Err != nil:
 			return fleetError(ctx, a.Err)
 		default:

@@ -20,8 +20,9 @@ const longestAccount = 64
 
 // Account is one HeyGen key under a name.
 type Account struct {
-	Name string
-	Key  secret.String
+	Name           string
+	Key            secret.String
+	WebhookSecrets []secret.String // what HeyGen signs this account's deliveries with
 }
 
 // ValidAccount says whether a name can be an account: [A-Za-z0-9_-]{1,64}. It becomes part of keys in the bucket.
@@ -51,7 +52,7 @@ func (c Config) AccountNames() []string {
 func (r *reader) accounts() []Account {
 	var out []Account
 	if key := r.values["HEYGEN_API_KEY"]; key != "" {
-		out = append(out, Account{DefaultAccount, secret.New(key)})
+		out = append(out, Account{Name: DefaultAccount, Key: secret.New(key)})
 	}
 	const env = "REELKEEP_ACCOUNTS_FILE"
 	file := r.values[env]
@@ -88,16 +89,26 @@ type accountEntry struct {
 	Name       string `json:"name"`
 	APIKey     string `json:"api_key"`
 	APIKeyFile string `json:"api_key_file"` // relative to the file's own folder
+
+	WebhookSecrets []string `json:"webhook_secrets"`
 }
 
 func (e accountEntry) account(dir string) (a Account, wrong string) {
+	a.Name = e.Name
+	for i, s := range e.WebhookSecrets {
+		if s = strings.TrimSpace(s); wrongSecret(s, shortestSecret) != "" {
+			return a, fmt.Sprintf("account %q: number %d of webhook_secrets: want %s", e.Name, i+1, wrongSecret(s, shortestSecret))
+		}
+		a.WebhookSecrets = append(a.WebhookSecrets, secret.New(s))
+	}
 	switch {
 	case !ValidAccount(e.Name):
 		return a, fmt.Sprintf("name %q: want 1 to %d letters, digits, - or _", e.Name, longestAccount)
 	case (e.APIKey == "") == (e.APIKeyFile == ""):
 		return a, fmt.Sprintf("account %q: want either api_key_file or api_key", e.Name)
 	case e.APIKey != "":
-		return Account{e.Name, secret.New(strings.TrimSpace(e.APIKey))}, ""
+		a.Key = secret.New(strings.TrimSpace(e.APIKey))
+		return a, ""
 	}
 	name := e.APIKeyFile
 	if !filepath.IsAbs(name) {
@@ -107,7 +118,7 @@ func (e accountEntry) account(dir string) (a Account, wrong string) {
 	if err != nil {
 		return a, fmt.Sprintf("account %q: api_key_file cannot be read: %v", e.Name, err)
 	}
-	if a = (Account{e.Name, secret.New(strings.TrimSpace(string(key)))}); a.Key.IsZero() {
+	if a.Key = secret.New(strings.TrimSpace(string(key))); a.Key.IsZero() {
 		return a, fmt.Sprintf("account %q: api_key_file %s is empty", e.Name, name)
 	}
 	return a, ""

@@ -41,6 +41,17 @@ type Config struct {
 	OpsListen        string        // host:port
 	SweepEvery       time.Duration // 0 = off
 	SweepFullEvery   time.Duration // 0 = off
+	Listen           string        // host:port
+	APITokens        []APIToken
+	PublicURL        string // without a slash at its end; "" = not set
+	LinkSecrets      []secret.String
+	PermalinkMode    string // auto, redirect, proxy
+	PublicPermalinks bool
+	DropIn           string          // off, status, full
+	WebhookSecrets   []secret.String // those of DefaultAccount; other accounts have their own
+	WebhookToken     secret.String
+	NotifyURL        secret.String // its path or query may be what keeps others from it
+	NotifySecret     secret.String // whsec_…
 	LogFormat        string
 	LogLevel         slog.Level
 }
@@ -92,9 +103,20 @@ func Load(lookup Lookup) (Config, error) {
 		OpsListen:      r.address("REELKEEP_OPS_LISTEN"),
 		SweepEvery:     r.duration("REELKEEP_SWEEP_EVERY", 0, 10*365*24*time.Hour),
 		SweepFullEvery: r.duration("REELKEEP_SWEEP_FULL_EVERY", 0, 10*365*24*time.Hour),
+		Listen:         r.address("REELKEEP_LISTEN"),
+		PublicURL:      r.origin("REELKEEP_PUBLIC_URL"),
+		LinkSecrets:    r.secrets("REELKEEP_LINK_SECRETS", shortestLinkSecret),
+		PermalinkMode:  r.oneOf("REELKEEP_PERMALINK_MODE", "auto", "redirect", "proxy"),
+		DropIn:         r.oneOf("REELKEEP_DROPIN", "off", "status", "full"),
+		WebhookSecrets: r.secrets("REELKEEP_WEBHOOK_SECRETS", shortestSecret),
+		WebhookToken:   r.pathToken("REELKEEP_WEBHOOK_TOKEN"),
+		NotifyURL:      r.endpoint("REELKEEP_NOTIFY_URL"),
+		NotifySecret:   r.signingSecret("REELKEEP_NOTIFY_SECRET"),
 		LogFormat:      r.oneOf("REELKEEP_LOG_FORMAT", "text", "json"),
 		LogLevel:       r.level("REELKEEP_LOG_LEVEL"),
 	}
+	c.APITokens = r.apiTokens("REELKEEP_API_TOKENS", c.AccountNames())
+	c.PublicPermalinks = r.oneOf("REELKEEP_PUBLIC_PERMALINKS", "true", "false") == "true"
 	if r.values["REELKEEP_BANDWIDTH"] != "" {
 		c.Bandwidth = r.bytes("REELKEEP_BANDWIDTH", 64<<10, 1<<40)
 	}
@@ -246,7 +268,7 @@ func (r *reader) bytes(env string, from, to int64) int64 {
 func (r *reader) address(env string) string {
 	_, port, err := net.SplitHostPort(r.values[env])
 	if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
-		r.fail(env, "an address such as 127.0.0.1:9464 or :9464")
+		r.fail(env, "an address such as 127.0.0.1:8080 or :8080")
 		return ""
 	}
 	return r.values[env]

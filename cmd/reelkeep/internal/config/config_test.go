@@ -24,7 +24,8 @@ func TestTheDefaultsAreThoseOfTheTable(t *testing.T) {
 	}
 	if c.HeyGenURL != "https://api.heygen.com" || c.HeyGenVersion != "auto" || c.Concurrency != 8 || c.PartSize != 8<<20 ||
 		c.Memory != 128<<20 || c.HostStreams != 64 || c.Streams != 32 || c.Bandwidth != 0 || c.StallTimeout != 30*time.Second || c.RenderWait != 72*time.Hour ||
-		c.LateAssetsWait != 10*time.Minute || c.LogLevel != slog.LevelInfo || c.Checksum != "auto" || c.Store != "" {
+		c.LateAssetsWait != 10*time.Minute || c.LogLevel != slog.LevelInfo || c.Checksum != "auto" || c.Store != "" ||
+		c.Listen != "127.0.0.1:8080" || c.PermalinkMode != "auto" || c.PublicPermalinks || c.DropIn != "status" {
 		t.Errorf("got %+v", c)
 	}
 }
@@ -38,7 +39,10 @@ func TestAllBadSettingsAreNamedAtOnce(t *testing.T) {
 		"REELKEEP_STALL_TIMEOUT": "10ms", "REELKEEP_PRIVATE_SOURCES": "10.0.0.1", "REELKEEP_RENDER_WAIT": "soon", "REELKEEP_LATE_ASSETS_WAIT": "-1s",
 		"REELKEEP_LOG_FORMAT": "xml", "REELKEEP_LOG_LEVEL": "loud", "REELKEEP_OPS_LISTEN": "9464", "REELKEEP_SWEEP_EVERY": "hourly",
 		"REELKEEP_SWEEP_FULL_EVERY": "-1h", "REELKEEP_ACCOUNTS_FILE": "/does/not/exist.json",
-		"REELKEEP_REDIS": "htp://x:secretpw@h",
+		"REELKEEP_REDIS": "htp://x:secretpw@h", "REELKEEP_LISTEN": "localhost", "REELKEEP_API_TOKENS": "short", "REELKEEP_PUBLIC_URL": "videos.example.com",
+		"REELKEEP_LINK_SECRETS": "not-sixteen", "REELKEEP_PERMALINK_MODE": "stream", "REELKEEP_PUBLIC_PERMALINKS": "yes", "REELKEEP_DROPIN": "on",
+		"REELKEEP_WEBHOOK_SECRETS": "short", "REELKEEP_WEBHOOK_TOKEN": "not/a/path/segment", "REELKEEP_NOTIFY_URL": "app.example.com/hook",
+		"REELKEEP_NOTIFY_SECRET": "whsec_short",
 	}
 	_, err := Load(from(bad))
 	if err == nil {
@@ -108,19 +112,21 @@ func TestSeveralAccountsComeFromTheirFile(t *testing.T) {
 		return file
 	}
 	write("west.key", "sk_west\n")
-	file := write("accounts.json", `[{"name":"west","api_key_file":"west.key","webhook_secrets":["later"]},{"name":"east","api_key":"sk_east"}]`)
+	file := write("accounts.json", `[{"name":"west","api_key_file":"west.key","webhook_secrets":["whsec_west_1","whsec_west_2"]},{"name":"east","api_key":"sk_east"}]`)
 	c, err := Load(from(map[string]string{"REELKEEP_ACCOUNTS_FILE": file, "HEYGEN_API_KEY": "sk_default"}))
 	if err != nil || strings.Join(c.AccountNames(), " ") != "default east west" {
 		t.Fatalf("got %v, %v", c.AccountNames(), err)
 	}
 	if a, ok := c.Account("west"); !ok || a.Key.Reveal() != "sk_west" {
 		t.Error("the key of west is not that of its file")
+	} else if len(a.WebhookSecrets) != 2 || a.WebhookSecrets[1].Reveal() != "whsec_west_2" {
+		t.Errorf("west has %d webhook secrets", len(a.WebhookSecrets))
 	}
 	for name, text := range map[string]string{
 		"twice": `[{"name":"a","api_key":"SECRET"},{"name":"a","api_key":"SECRET"}]`,
 		"both":  `[{"name":"a","api_key":"SECRET","api_key_file":"west.key"}]`,
 		"none":  `[{"name":"a"}]`, "name": `[{"name":"a/b","api_key":"SECRET"}]`, "shape": `{"a":"SECRET"}`,
-		"missing": `[{"name":"a","api_key_file":"no.key"}]`,
+		"missing": `[{"name":"a","api_key_file":"no.key"}]`, "short webhook secret": `[{"name":"a","api_key":"k","webhook_secrets":["SECRET"]}]`,
 	} {
 		_, err := Load(from(map[string]string{"REELKEEP_ACCOUNTS_FILE": write(name, text)}))
 		if err == nil || !strings.Contains(err.Error(), "REELKEEP_ACCOUNTS_FILE") || strings.Contains(err.Error(), "SECRET") {

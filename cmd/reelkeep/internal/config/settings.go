@@ -14,12 +14,15 @@ const (
 	Safety   Group = "What may be fetched"
 	Waiting  Group = "Waiting"
 	Service  Group = "The service"
+	API      Group = "The API and its links"
+	Webhooks Group = "Webhooks from HeyGen"
+	Notify   Group = "Notifications"
 	Logging  Group = "Logging"
 )
 
 // Groups returns all groups in order.
 func Groups() []Group {
-	return []Group{HeyGen, Redis, Store, Transfer, Safety, Waiting, Service, Logging}
+	return []Group{HeyGen, Redis, Store, Transfer, Safety, Waiting, Service, API, Webhooks, Notify, Logging}
 }
 
 // Setting describes one setting.
@@ -70,6 +73,20 @@ func Settings() []Setting {
 		{Env: "REELKEEP_OPS_LISTEN", Group: Service, Default: "127.0.0.1:9464", Usage: "where /livez, /readyz and /metrics are served, without a token; port 0 = any free one, which is logged"},
 		{Env: "REELKEEP_SWEEP_EVERY", Group: Service, Default: "1h", Usage: "how often a sweep looks for new videos in HeyGen's list, newest first; 0 = off"},
 		{Env: "REELKEEP_SWEEP_FULL_EVERY", Group: Service, Default: "24h", Usage: "how often a sweep reads the whole list; 0 = off"},
+
+		{Env: "REELKEEP_LISTEN", Group: API, Default: "127.0.0.1:8080", Usage: "where the API is served (role api); another address than loopback needs REELKEEP_API_TOKENS; port 0 = any free one, which is logged"},
+		{Env: "REELKEEP_API_TOKENS", Group: API, Secret: true, Usage: "comma list of token (everything) or account:token (that account only), sent as Authorization: Bearer; at least 8 characters each (`openssl rand -hex 32` makes a good one); several may be live at once, for rotation; without one only loopback is listened on"},
+		{Env: "REELKEEP_PUBLIC_URL", Group: API, Usage: "our own address as others see it, for permalinks, such as https://videos.example.com; whatever stands before us removes a path in it"},
+		{Env: "REELKEEP_LINK_SECRETS", Group: API, Secret: true, Usage: "comma list of secrets, at least 16 characters each, that sign share links: the first signs, all are believed; the same on all replicas"},
+		{Env: "REELKEEP_PERMALINK_MODE", Group: API, Default: "auto", Usage: "how permalinks answer: redirect (to a presigned link), proxy (through us) or auto (redirect; a folder is always proxied)"},
+		{Env: "REELKEEP_PUBLIC_PERMALINKS", Group: API, Default: "false", Usage: "true: permalinks need neither token nor signature, and whoever knows a video's id can watch it"},
+		{Env: "REELKEEP_DROPIN", Group: API, Default: "status", Usage: "HeyGen's own routes: off, status (the two status routes) or full (every other route is passed through to HeyGen as well)"},
+
+		{Env: "REELKEEP_WEBHOOK_SECRETS", Group: Webhooks, Secret: true, Usage: "comma list of the secrets that HeyGen signs deliveries with; several may be live at once; those of other accounts stand in REELKEEP_ACCOUNTS_FILE"},
+		{Env: "REELKEEP_WEBHOOK_TOKEN", Group: Webhooks, Secret: true, Usage: "last part of the path for deliveries to a callback_url, which HeyGen does not sign; at least 8 letters, digits, - or _"},
+
+		{Env: "REELKEEP_NOTIFY_URL", Group: Notify, Usage: "where to tell what has become of a video (Standard Webhooks), such as https://app.example.com/hooks/reelkeep"},
+		{Env: "REELKEEP_NOTIFY_SECRET", Group: Notify, Secret: true, Usage: "signs notifications: whsec_ and the base64 of 16 to 64 random bytes"},
 
 		{Env: "REELKEEP_LOG_FORMAT", Group: Logging, Default: "text", Usage: "text or json"},
 		{Env: "REELKEEP_LOG_LEVEL", Group: Logging, Default: "info", Usage: "debug, info, warn or error"},
