@@ -36,6 +36,11 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/metrics":     {"queue", "storage", "worker/…", "worker"},
 		"cmd/reelkeep/internal/httpapi":     {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
 		"cmd/reelkeep/internal/httpapi/web": nil,
+		// Links of our own, what they lead to, and HeyGen's routes with them in it.
+		"cmd/reelkeep/internal/httpapi/sharelink": {"worker/secret"},
+		"cmd/reelkeep/internal/httpapi/shelf":     {"storage"},
+		"cmd/reelkeep/internal/httpapi/permalink": {"storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
+		"cmd/reelkeep/internal/httpapi/dropin":    {"storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
 	}
 }
 
