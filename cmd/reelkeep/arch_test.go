@@ -39,8 +39,9 @@ func rooms() map[string][]string {
 		// Links of our own, what they lead to, and HeyGen's routes with them in it.
 		"cmd/reelkeep/internal/httpapi/sharelink": {"worker/secret"},
 		"cmd/reelkeep/internal/httpapi/shelf":     {"storage"},
-		"cmd/reelkeep/internal/httpapi/permalink": {"storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
-		"cmd/reelkeep/internal/httpapi/dropin":    {"storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
+		"cmd/reelkeep/internal/httpapi/stall":     nil,
+		"cmd/reelkeep/internal/httpapi/permalink": {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
+		"cmd/reelkeep/internal/httpapi/dropin":    {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
 	}
 }
 
