@@ -71,6 +71,18 @@ func (c *Client) CheckFingerprint(ctx context.Context, fingerprint string) error
 	return checkFingerprint(ctx, c.ledger.rdb, fingerprint)
 }
 
+// Fingerprint is the fingerprint of the fleet behind this Redis; "" if it has none yet.
+func (c *Client) Fingerprint(ctx context.Context) (string, error) {
+	theirs, err := c.ledger.rdb.Get(ctx, keyFingerprint).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", nil
+	}
+	if err != nil {
+		return "", Explain(fmt.Errorf("read fingerprint: %w", err))
+	}
+	return theirs, nil
+}
+
 // Status says where a video of the default account stands, or ErrUnknown if it was never handed in. It asks Redis
 // alone: neither HeyGen nor the archive is contacted.
 func (c *Client) Status(ctx context.Context, videoID string) (Status, error) {

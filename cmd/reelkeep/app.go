@@ -173,16 +173,14 @@ type makings struct {
 
 // newParts builds the parts in the order in which they need each other.
 func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logger) (*parts, error) {
-	p := &parts{heygen: map[string]*heygen.Client{}}
+	p := &parts{}
 	var err error
+	if p.heygen, err = newHeyGens(cfg, m, log); err != nil {
+		return nil, err
+	}
 	catalogs := map[string]worker.Catalog{}
-	for _, account := range cfg.Accounts {
-		client, err := newHeyGen(cfg, account, m, log)
-		if err != nil {
-			return nil, withCode(exitUsage, err)
-		}
-		p.heygen[account.Name] = client
-		catalogs[account.Name] = newCatalog(client, account.Name, m)
+	for account, client := range p.heygen {
+		catalogs[account] = newCatalog(client, account, m)
 	}
 	if p.buffers, err = worker.NewBuffers(cfg.Memory, cfg.PartSize); err != nil {
 		return nil, withCode(exitUsage, err)
@@ -205,6 +203,31 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// newReadingParts builds what it takes to show the archive: HeyGen and the shelf.
+func newReadingParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logger) (*parts, error) {
+	p := &parts{}
+	var err error
+	if p.heygen, err = newHeyGens(cfg, m, log); err != nil {
+		return nil, err
+	}
+	if p.shelf, err = m.open(ctx, cfg, log); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func newHeyGens(cfg config.Config, m makings, log *slog.Logger) (map[string]*heygen.Client, error) {
+	clients := map[string]*heygen.Client{}
+	for _, account := range cfg.Accounts {
+		client, err := newHeyGen(cfg, account, m, log)
+		if err != nil {
+			return nil, withCode(exitUsage, err)
+		}
+		clients[account.Name] = client
+	}
+	return clients, nil
 }
 
 func newCatalog(client *heygen.Client, account string, m makings) *heygen.Desk {
@@ -254,6 +277,14 @@ func newHeyGen(cfg config.Config, account config.Account, m makings, log *slog.L
 		return nil, fmt.Errorf("account %s: %w", account.Name, err)
 	}
 	return client, nil
+}
+
+// held is how many bytes the part buffers hold; a process that only reads has none.
+func (p *parts) held() int64 {
+	if p.buffers == nil {
+		return 0
+	}
+	return p.buffers.Held()
 }
 
 // Close gives everything back, what was built last first.

@@ -30,17 +30,20 @@ func rooms() map[string][]string {
 		// The bench takes from the shelf and from HeyGen. It never meets the in-tray but in the program.
 		"worker": {"storage", "worker/fetch", "worker/heygen", "worker/media", "worker/secret"},
 		// The program holds everything. Its faces don't know each other: app.go brings them together.
-		"cmd/reelkeep":                      {anything},
-		"cmd/reelkeep/internal/config":      {"queue", "storage", "worker/…", "worker"},
-		"cmd/reelkeep/internal/embedded":    {"worker/heygen/heygensim", "worker/secret"},
-		"cmd/reelkeep/internal/metrics":     {"queue", "storage", "worker/…", "worker"},
-		"cmd/reelkeep/internal/httpapi":     {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
-		"cmd/reelkeep/internal/httpapi/web": nil,
-		// Links of our own, what they lead to, and HeyGen's routes with them in it.
-		"cmd/reelkeep/internal/httpapi/sharelink": {"worker/secret"},
+		"cmd/reelkeep":                   {anything},
+		"cmd/reelkeep/internal/config":   {"queue", "storage", "worker/…", "worker"},
+		"cmd/reelkeep/internal/embedded": {"worker/heygen/heygensim", "worker/secret"},
+		"cmd/reelkeep/internal/metrics":  {"queue", "storage", "worker/…", "worker"},
+		"cmd/reelkeep/internal/httpapi":  {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
+		// Furniture of all doors.
+		"cmd/reelkeep/internal/httpapi/auth":      {"worker/secret", "cmd/reelkeep/internal/httpapi/problem"},
+		"cmd/reelkeep/internal/httpapi/problem":   nil,
 		"cmd/reelkeep/internal/httpapi/shelf":     {"storage"},
 		"cmd/reelkeep/internal/httpapi/stall":     nil,
-		"cmd/reelkeep/internal/httpapi/permalink": {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
+		"cmd/reelkeep/internal/httpapi/sharelink": {"worker/secret"},
+		// The doors.
+		"cmd/reelkeep/internal/httpapi/web":       nil,
+		"cmd/reelkeep/internal/httpapi/permalink": {"queue", "storage", "worker/heygen", "cmd/reelkeep/internal/httpapi/…"},
 		"cmd/reelkeep/internal/httpapi/dropin":    {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
 	}
 }

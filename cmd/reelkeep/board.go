@@ -16,6 +16,7 @@ type board struct {
 	mu    sync.Mutex
 	state map[string]string // by dependency; "" is fine
 	doubt doubt             // about looks at the store; guarded by mu
+	extra map[string]bool   // dependencies without which some work can be done; guarded by mu
 }
 
 func newBoard(log *slog.Logger) *board {
@@ -47,6 +48,16 @@ func (b *board) set(name string, err error) {
 	case err != nil && (!known || before == "" || before == "not reached yet"):
 		b.log.Warn("dependency in trouble; still trying", "of", name, "err", now, "hint", hintOf(err))
 	}
+}
+
+// spare says that without this dependency some work can be done.
+func (b *board) spare(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.extra == nil {
+		b.extra = map[string]bool{}
+	}
+	b.extra[name] = true
 }
 
 // fine says whether a dependency was fine when it was last heard of.

@@ -31,6 +31,9 @@ func enqueueCommand(con *console) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if err := checkFleetAccount(ctx, client, job.Account); err != nil {
+				return err
+			}
 			run := &enqueueRun{con: con, client: client, json: c.Bool("json"), job: job}
 			return run.do(ctx, c.Args().Slice())
 		}),

@@ -17,16 +17,20 @@ import (
 const (
 	roleWorker  = "worker"  // archives
 	roleSweeper = "sweeper" // finds videos that nobody handed in
+	roleAPI     = "api"     // answers
 )
+
+// allRoles is what a process does unless it is told otherwise.
+const allRoles = roleWorker + "," + roleSweeper + "," + roleAPI
 
 func serveCommand(con *console) *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
-		Usage: "run the service: archive what is handed in, find the rest",
+		Usage: "run the service: archive what is handed in, find the rest, answer",
 		Description: "Works for a fleet of any number of processes that share REELKEEP_REDIS and REELKEEP_STORE, or with --embedded alone.\n" +
 			"What is out of reach is waited for, and /readyz says so; SIGTERM hands everything back and ends within 10 s.\n\n" + exitCodes,
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "roles", Value: roleWorker + "," + roleSweeper, Usage: "comma list of worker (archives) and sweeper (finds videos that nobody handed in)"},
+			&cli.StringFlag{Name: "roles", Value: allRoles, Usage: "comma list of worker (archives), sweeper (finds videos that nobody handed in) and api (answers at REELKEEP_LISTEN)"},
 			&cli.BoolFlag{Name: "embedded", Usage: "for one machine: a Redis in this process instead of REELKEEP_REDIS; its memory ends with the process"},
 		}, settingFlags(config.HeyGen, config.Store, config.Transfer, config.Safety, config.Waiting, config.Service,
 			config.API, config.Webhooks, config.Notify, config.Logging)...),
@@ -44,7 +48,7 @@ func serveCommand(con *console) *cli.Command {
 func newService(c *cli.Command, con *console) (*service, error) {
 	cfg, err := loadConfig(c)
 	s := &service{cfg: cfg, embedded: c.Bool("embedded")}
-	errs := []error{err, noArgs(c), cfg.Need("HEYGEN_API_KEY", "REELKEEP_STORE")}
+	errs := []error{err, noArgs(c), cfg.Need("REELKEEP_STORE")}
 	switch {
 	case s.embedded && !cfg.Redis.IsZero():
 		errs = append(errs, errors.New("--embedded brings a Redis of its own: leave it out, or unset REELKEEP_REDIS"))
@@ -53,6 +57,12 @@ func newService(c *cli.Command, con *console) (*service, error) {
 	}
 	var roleErr error
 	s.roles, roleErr = parseRoles(c.String("roles"))
+	if !s.only(roleAPI) {
+		errs = append(errs, cfg.Need("HEYGEN_API_KEY"))
+	}
+	if s.has(roleAPI) && err == nil {
+		errs = append(errs, mayListen(cfg))
+	}
 	if err := errors.Join(append(errs, roleErr)...); err != nil {
 		return nil, withCode(exitUsage, err)
 	}
@@ -67,17 +77,21 @@ func parseRoles(text string) ([]string, error) {
 	var roles []string
 	for role := range strings.SplitSeq(text, ",") {
 		switch role = strings.TrimSpace(role); role {
-		case roleWorker, roleSweeper:
+		case roleWorker, roleSweeper, roleAPI:
 			if !slices.Contains(roles, role) {
 				roles = append(roles, role)
 			}
 		case "":
 		default:
-			return nil, fmt.Errorf("--roles: want worker, sweeper or both, got %q", role)
+			return nil, fmt.Errorf("--roles: want a comma list of worker, sweeper and api, got %q", role)
 		}
 	}
 	if len(roles) == 0 {
-		return nil, errors.New("--roles: name worker, sweeper or both")
+		return nil, errors.New("--roles: name at least one of worker, sweeper and api")
 	}
 	return roles, nil
 }
+
+func (s *service) has(role string) bool { return slices.Contains(s.roles, role) }
+
+func (s *service) only(role string) bool { return len(s.roles) == 1 && s.has(role) }

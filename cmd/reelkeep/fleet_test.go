@@ -48,7 +48,7 @@ func newFleet(t *testing.T, opt heygensim.Options) *fleet {
 	f.env = append(os.Environ(),
 		"HEYGEN_API_URL="+sim.APIURL(), "HEYGEN_API_KEY="+sim.Key(), "REELKEEP_PRIVATE_SOURCES=127.0.0.0/8",
 		"AWS_ENDPOINT_URL_S3="+minio.Endpoint, "AWS_ACCESS_KEY_ID="+minio.AccessKey, "AWS_SECRET_ACCESS_KEY="+minio.SecretKey, "AWS_REGION=us-east-1",
-		"REELKEEP_REDIS="+f.redis.URL(), "REELKEEP_STORE=s3://"+f.bucket+"/videos", "REELKEEP_OPS_LISTEN=127.0.0.1:0",
+		"REELKEEP_REDIS="+f.redis.URL(), "REELKEEP_STORE=s3://"+f.bucket+"/videos", "REELKEEP_OPS_LISTEN=127.0.0.1:0", "REELKEEP_LISTEN=127.0.0.1:0",
 		"REELKEEP_SWEEP_EVERY=0", "REELKEEP_SWEEP_FULL_EVERY=0", "GORACE=atexit_sleep_ms=0",
 	)
 	return f
@@ -80,13 +80,17 @@ type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	ops  string
+	api  string // "" without the role api
 	gone chan struct{}
 
 	mu  sync.Mutex
 	log bytes.Buffer
 }
 
-var opsAddr = regexp.MustCompile(`serving /livez.* addr=(\S+)`)
+var (
+	opsAddr = regexp.MustCompile(`serving /livez.* addr=(\S+)`)
+	apiAddr = regexp.MustCompile(`serving the API.* addr=(\S+)`)
+)
 
 // serve starts a process and returns when its door for the platform is open.
 func (f *fleet) serve(args ...string) *process {
@@ -129,6 +133,18 @@ func (f *fleet) serveToItsEnd(set []string, args ...string) (int, string) {
 		f.t.Errorf("serve still runs after 30 s with %v: %v", set, err)
 	}
 	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// untilOpen waits until the process listens for the API.
+func (p *process) untilOpen() {
+	p.t.Helper()
+	p.await("the door of the API", func() bool {
+		m := apiAddr.FindStringSubmatch(p.said())
+		if m != nil {
+			p.api = m[1]
+		}
+		return m != nil
+	})
 }
 
 func (p *process) Write(b []byte) (int, error) {
@@ -378,6 +394,9 @@ func TestWhatAServiceCannotWorkWithEndsIt(t *testing.T) {
 		{"a wrong key", []string{"HEYGEN_API_KEY=sk_wrong"}, nil, exitDependency, "HEYGEN_API_KEY"},
 		{"a wrong secret of the store", []string{"AWS_SECRET_ACCESS_KEY=nonsense"}, nil, exitDependency, "AWS_"},
 		{"a bucket that is not there", []string{"REELKEEP_STORE=s3://no-such-bucket-here"}, nil, exitDependency, "REELKEEP_STORE"},
+		{"an API for everybody", []string{"REELKEEP_LISTEN=0.0.0.0:0"}, nil, exitUsage, "REELKEEP_API_TOKENS"},
+		{"an API for all of IPv6", []string{"REELKEEP_LISTEN=:0"}, nil, exitUsage, "REELKEEP_LISTEN"},
+		{"an API at an address that is taken", []string{"REELKEEP_LISTEN=" + strings.TrimPrefix(minio.Endpoint, "http://")}, nil, exitUsage, "REELKEEP_LISTEN"},
 		{"an address that is taken", []string{"REELKEEP_OPS_LISTEN=" + strings.TrimPrefix(minio.Endpoint, "http://")}, nil, exitUsage, "REELKEEP_OPS_LISTEN"},
 	} {
 		code, out := f.serveToItsEnd(tc.set, tc.args...)

@@ -36,7 +36,7 @@ func TestEveryCommandOfTheREADMERuns(t *testing.T) {
 	fill := strings.NewReplacer(
 		"go build -o reelkeep ./cmd/reelkeep", "ln -s '"+binary+"' reelkeep",
 		"HEYGEN_API_KEY=…", "HEYGEN_API_KEY="+sim.Key(),
-		"redis://127.0.0.1:6379/0", redis.URL(), "REELKEEP_STORE=s3://videos/heygen   #", "REELKEEP_OPS_LISTEN=127.0.0.1:0 REELKEEP_STORE=s3://"+minio.Bucket(t)+"/fleet   #",
+		"redis://127.0.0.1:6379/0", redis.URL(), "REELKEEP_STORE=s3://videos/heygen   #", "REELKEEP_OPS_LISTEN=127.0.0.1:0 REELKEEP_LISTEN=127.0.0.1:0 REELKEEP_STORE=s3://"+minio.Bucket(t)+"/fleet   #",
 		" ID ID …", " "+id, " ID [DIR]", " "+id, " ID", " "+id,
 		"http://127.0.0.1:9000", minio.Endpoint,
 		"AWS_ACCESS_KEY_ID=minioadmin", "AWS_ACCESS_KEY_ID="+minio.AccessKey, "AWS_SECRET_ACCESS_KEY=minioadmin", "AWS_SECRET_ACCESS_KEY="+minio.SecretKey,

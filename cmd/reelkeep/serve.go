@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +56,11 @@ func (s *service) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, ops.Close()) }()
+	door, err := s.openDoor(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, door.Close()) }()
 	client, closeRedis, err := s.openQueue(ctx)
 	if err != nil {
 		return err
@@ -64,7 +69,11 @@ func (s *service) run(ctx context.Context) (err error) {
 	if err := s.reach(ctx, "redis", queue.IsAway, func(ctx context.Context) error { return s.checkRedis(ctx, client) }); err != nil {
 		return err
 	}
-	p, err := newParts(ctx, s.cfg, makings{
+	build := newParts
+	if s.only(roleAPI) {
+		build = newReadingParts
+	}
+	p, err := build(ctx, s.cfg, makings{
 		observer: s.metrics, metrics: s.metrics, open: s.openShelf, wanted: s.crowd.wanted, waiting: s.crowd.waiting,
 		gate: func(account string) heygen.Gate { return client.Budget(account) },
 	}, s.log)
@@ -73,10 +82,12 @@ func (s *service) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	defer p.shelf.watch(stop)()
-	if err := s.checkKeys(ctx, p); err != nil {
-		return err
+	if !s.only(roleAPI) { // what is archived is served whether or not HeyGen answers
+		if err := s.checkKeys(ctx, p); err != nil {
+			return err
+		}
 	}
-	return s.work(ctx, client, p)
+	return s.work(ctx, client, p, door)
 }
 
 // isStop says whether an error only tells that we were told to stop.
@@ -85,25 +96,31 @@ func isStop(err error) bool {
 }
 
 // work runs the roles and the watching until ctx ends or one of them fails.
-func (s *service) work(ctx context.Context, client *queue.Client, p *parts) error {
-	fingerprint := fingerprintOf(s.cfg, p.shelf)
-	if err := s.reach(ctx, "redis", queue.IsAway, func(ctx context.Context) error { return client.CheckFingerprint(ctx, fingerprint) }); err != nil {
+func (s *service) work(ctx context.Context, client *queue.Client, p *parts, door *door) error {
+	if err := s.reach(ctx, "redis", queue.IsAway, func(ctx context.Context) error { return s.agree(ctx, client, p.shelf) }); err != nil {
 		return err
 	}
 	var roles []func(context.Context) error
-	if slices.Contains(s.roles, roleWorker) {
-		server, err := s.newServer(client, p, fingerprint)
+	if s.has(roleWorker) {
+		server, err := s.newServer(client, p)
 		if err != nil {
 			return err
 		}
 		roles = append(roles, func(ctx context.Context) error { return s.serveUntilStopped(ctx, server) })
 	}
-	if slices.Contains(s.roles, roleSweeper) {
+	if s.has(roleSweeper) {
 		sweeper, err := newSweeper(s.cfg, client, p, s.log)
 		if err != nil {
 			return err
 		}
 		roles = append(roles, sweeper.Run)
+	}
+	if s.has(roleAPI) {
+		serve, err := s.newAPI(client, p, door)
+		if err != nil {
+			return err
+		}
+		roles = append(roles, serve)
 	}
 	s.log.Info("ready", "roles", strings.Join(s.roles, ","), "store", p.shelf.where(s.cfg), "accounts", strings.Join(s.cfg.AccountNames(), ","),
 		"version", buildVersion().version)
@@ -130,9 +147,9 @@ func (s *service) serveUntilStopped(ctx context.Context, server *queue.Server) e
 	return err
 }
 
-func (s *service) newServer(client *queue.Client, p *parts, fingerprint string) (*queue.Server, error) {
+func (s *service) newServer(client *queue.Client, p *parts) (*queue.Server, error) {
 	server, err := client.NewServer(queue.ServerConfig{
-		Concurrency: s.cfg.Concurrency, StatusConcurrency: fleetStatusSlots, Fingerprint: fingerprint, Log: s.log,
+		Concurrency: s.cfg.Concurrency, StatusConcurrency: fleetStatusSlots, Fingerprint: fingerprintOf(s.cfg, p.shelf), Log: s.log,
 		Ready: func() bool { return s.board.fine("store") }, OnChange: s.metrics.VideoReached,
 	}, s.metrics.Transfers(&bench{archiver: p.archiver, wait: true, outlook: s}))
 	if err != nil {
@@ -147,7 +164,7 @@ func (s *service) sources(client *queue.Client, p *parts) metrics.Sources {
 	return metrics.Sources{
 		Overview:    client.Overview,
 		LastSweep:   func(ctx context.Context) (time.Time, error) { return sweeps.LastSuccess(ctx, accounts) },
-		BufferBytes: p.buffers.Held,
+		BufferBytes: p.held,
 		RedisFine:   func() bool { return s.board.fine("redis") },
 	}
 }
@@ -161,11 +178,6 @@ func newSweeper(cfg config.Config, client *queue.Client, p *parts, log *slog.Log
 		worker.SweeperConfig{Every: cfg.SweepEvery, FullEvery: cfg.SweepFullEvery, RenderWait: cfg.RenderWait, Log: log},
 		worker.SweeperDeps{Lists: lists, Archive: p.shelf.Store, Intake: intake{client}, Timetable: timetable{client.Sweeps()}},
 	)
-}
-
-// fingerprintOf is what all processes of a fleet must agree on.
-func fingerprintOf(cfg config.Config, s *shelf) string {
-	return s.Fingerprint() + " accounts=" + strings.Join(cfg.AccountNames(), ",")
 }
 
 // openQueue connects to the fleet's Redis, or brings one up in this process.
@@ -196,6 +208,9 @@ func (s *service) openQueue(ctx context.Context) (*queue.Client, func() error, e
 
 // openShelf opens the store, however long it takes until it answers.
 func (s *service) openShelf(ctx context.Context, cfg config.Config, log *slog.Logger) (*shelf, error) {
+	if s.only(roleAPI) {
+		return s.openShelfToRead(ctx, cfg, log)
+	}
 	sh, err := startShelf(ctx, cfg, embedded.S3Options{Dir: cfg.StoreFolder, Log: log}, log)
 	if err != nil {
 		return nil, err
@@ -204,6 +219,24 @@ func (s *service) openShelf(ctx context.Context, cfg config.Config, log *slog.Lo
 		return nil, errors.Join(err, sh.Close())
 	}
 	return sh, nil
+}
+
+// openShelfToRead opens the store for a process that writes nothing to it. Another one may be at work in a folder, and
+// may not have made it yet.
+func (s *service) openShelfToRead(ctx context.Context, cfg config.Config, log *slog.Logger) (sh *shelf, err error) {
+	early := func(err error) bool { return storeAway(err) || errors.Is(err, fs.ErrNotExist) }
+	err = s.reach(ctx, "store", early, func(ctx context.Context) error {
+		if sh == nil {
+			if sh, err = startShelf(ctx, cfg, embedded.S3Options{Dir: cfg.StoreFolder, ReadOnly: true, Log: log}, log); err != nil {
+				return err
+			}
+		}
+		return sh.Reach(ctx)
+	})
+	if err != nil && sh != nil {
+		return nil, errors.Join(err, sh.Close())
+	}
+	return sh, err
 }
 
 // reach tries until the dependency answers. A refusal ends it: a person must act, and is told by exit code 5.

@@ -151,7 +151,7 @@ func (b *board) hopeless() bool {
 			accounts, down = accounts+1, down+1
 		case heygen:
 			accounts++
-		case why != "":
+		case why != "" && !b.extra[name]:
 			return true
 		}
 	}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
+	"github.com/reelkeep/reelkeep/queue"
+)
+
+// door is the HTTP door of a process with the role api; of one without it there is none.
+type door struct{ server *httpapi.Server }
+
+// mayListen refuses an address that others reach if nothing would keep them out.
+func mayListen(cfg config.Config) error {
+	host, _, err := net.SplitHostPort(cfg.Listen)
+	if err != nil || len(cfg.APITokens) > 0 || (host != "" && auth.Loopback(host)) {
+		return nil
+	}
+	return &config.SettingError{Env: "REELKEEP_LISTEN", Got: cfg.Listen,
+		Want: "an address of loopback, such as 127.0.0.1:8080, as long as REELKEEP_API_TOKENS is not set (openssl rand -hex 32 makes a good token)"}
+}
+
+// openDoor listens. Like the door for the platform it is open before anything is contacted, so that an address that is
+// taken is told at once and whoever comes early hears that we are starting.
+func (s *service) openDoor(ctx context.Context) (*door, error) {
+	if !s.has(roleAPI) {
+		return &door{}, nil
+	}
+	server, err := httpapi.Listen(ctx, s.cfg.Listen, s.board.problems, s.log)
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	s.log.Info("serving the API", "addr", server.Addr())
+	if len(s.cfg.APITokens) == 0 {
+		s.log.Warn("no token is set: the API answers only requests of this machine", "hint", "set REELKEEP_API_TOKENS")
+	}
+	return &door{server}, nil
+}
+
+// Close may be called after the role has closed it.
+func (d *door) Close() error {
+	if d.server == nil {
+		return nil
+	}
+	return d.server.Close()
+}
+
+// newAPI brings together what the door serves, and returns the role.
+func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.Context) error, error) {
+	handler, err := httpapi.New(httpapi.Deps{
+		Guard: &auth.Guard{Tokens: tokensOf(s.cfg)}, Mounts: map[string]http.Handler{}, Log: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.only(roleAPI) {
+		s.board.spare("redis") // what is archived is served without it
+	}
+	return func(ctx context.Context) error { return d.server.Serve(ctx, handler) }, nil
+}
+
+func tokensOf(cfg config.Config) *auth.Tokens {
+	list := make([]auth.Token, len(cfg.APITokens))
+	for i, t := range cfg.APITokens {
+		list[i] = auth.Token{Account: t.Account, Secret: t.Token}
+	}
+	return auth.NewTokens(list)
+}
+
+// agree makes sure that this process belongs to the fleet behind its Redis. One without a key of HeyGen, which only a
+// door can be, has no accounts of its own and takes the fleet's.
+func (s *service) agree(ctx context.Context, client *queue.Client, sh *shelf) error {
+	if len(s.cfg.Accounts) > 0 {
+		return client.CheckFingerprint(ctx, fingerprintOf(s.cfg, sh))
+	}
+	theirs, err := client.Fingerprint(ctx)
+	if err != nil || theirs == "" {
+		return err
+	}
+	if store, _ := splitFingerprint(theirs); store != sh.Fingerprint() {
+		return &queue.FingerprintError{Ours: sh.Fingerprint(), Theirs: theirs}
+	}
+	return nil
+}
