@@ -38,7 +38,7 @@ func rooms() map[string][]string {
 		// Furniture of all doors.
 		"cmd/reelkeep/internal/httpapi/auth":      {"worker/secret", "cmd/reelkeep/internal/httpapi/problem"},
 		"cmd/reelkeep/internal/httpapi/problem":   nil,
-		"cmd/reelkeep/internal/httpapi/shelf":     {"storage"},
+		"cmd/reelkeep/internal/httpapi/manifests": {"storage"},
 		"cmd/reelkeep/internal/httpapi/stall":     nil,
 		"cmd/reelkeep/internal/httpapi/sharelink": {"worker/secret"},
 		// The doors.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/sharelink"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
 )
@@ -103,10 +105,27 @@ func accountOf(account string) string {
 	return account
 }
 
+// linked fills in the permalinks of what is stored, where the process knows what they begin with.
+func (r videoReport) linked(base string) videoReport {
+	if base == "" {
+		return r
+	}
+	r.Assets = slices.Clone(r.Assets)
+	for i, a := range r.Assets {
+		if a.State != string(queue.AssetStored) || r.SealedAt == nil {
+			continue
+		}
+		if link, err := sharelink.Permalink(base, sharelink.File{Account: r.Account, VideoID: r.VideoID, Asset: a.Asset}); err == nil {
+			r.Assets[i].Permalink = &link
+		}
+	}
+	return r
+}
+
 // print writes the report as a line: for people with columns, else as JSON.
 func (r videoReport) print(con *console, asJSON bool) error {
 	if asJSON {
-		return con.dataJSON(r)
+		return con.dataJSON(r.linked(con.permalinks))
 	}
 	return con.dataf("%s", r.line())
 }

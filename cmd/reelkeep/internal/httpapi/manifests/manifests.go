@@ -1,10 +1,10 @@
-// Package shelf remembers manifests for a little while, so that a player that seeks asks the store for bytes and not for
+// Package manifests remembers manifests for a little while, so that a player that seeks asks the store for bytes and not for
 // the same manifest again and again.
 //
 // A sealed manifest is almost never replaced: a partial one becomes archived within minutes, and a re-rendered video
 // gets a new generation under new keys while the files of the old one stay. So what is remembered too long is never
 // wrong, only old. That a video is not archived is not remembered: it may be the next moment.
-package shelf
+package manifests
 
 import (
 	"container/list"
