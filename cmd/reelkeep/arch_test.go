@@ -61,6 +61,8 @@ func testRooms() map[string][]string {
 		"cmd/reelkeep/internal/embedded": {"storage", "storage/storagetest", "queue"},
 		"cmd/reelkeep/internal/metrics":  {"queue/queuetest", "storage/storagetest"},
 		"cmd/reelkeep/internal/httpapi":  {"…"},
+		"cmd/reelkeep/internal/httpapi/permalink": {"storage/storagetest"},
+		"cmd/reelkeep/internal/httpapi/dropin":    {"worker/heygen/heygensim"},
 	}
 }
 
