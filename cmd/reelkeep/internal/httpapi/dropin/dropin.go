@@ -60,7 +60,8 @@ type Handler struct {
 	deps    Deps
 	links   links
 	callers *callers
-	proxy   *httputil.ReverseProxy
+	target  *url.URL
+	proxy   httputil.ReverseProxy // what all requests have in common
 }
 
 // New returns the handler. Without a secret to sign links with, or an address to begin them with, there is no drop-in.
@@ -81,8 +82,13 @@ func New(cfg Config, deps Deps) (*Handler, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{cfg: cfg, deps: deps, links: links{cfg.BaseURL, deps.Signer}, callers: newCallers(deps.Accounts, deps.Tokens)}
-	h.proxy = h.newProxy(target, cfg.Log)
+	h := &Handler{cfg: cfg, deps: deps, links: links{cfg.BaseURL, deps.Signer}, callers: newCallers(deps.Accounts, deps.Tokens), target: target}
+	h.proxy = httputil.ReverseProxy{
+		Transport:     newTransport(),
+		FlushInterval: -1, // what HeyGen sends now is wanted now
+		ErrorHandler:  h.failed,
+		ErrorLog:      slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+	}
 	return h, nil
 }
 
@@ -129,7 +135,8 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request, api, id string)
 
 // isVideo says whether an id is one of a video, and not of a list that stands beside the videos.
 func isVideo(api, id string) bool {
-	return heygen.ValidID(id) && !(api == v3 && (id == "statuses" || id == "batches"))
+	beside := api == v3 && (id == "statuses" || id == "batches")
+	return heygen.ValidID(id) && !beside
 }
 
 // sealed is the manifest of a video, if there is one that can be read. A store out of reach makes us a pipe: HeyGen's
@@ -175,6 +182,6 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, e *errand) {
 		return
 	}
 	clear(w.Header()) // what our server says with every answer is not part of HeyGen's
-	w, r = stall.Guard(w, r, stallLimit)
-	h.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), errandKey{}, e)))
+	out, in := stall.Guard(w, r, stallLimit)
+	h.pipe(r.Context(), e).ServeHTTP(out, in)
 }

@@ -3,6 +3,7 @@ package dropin
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ type vendor struct {
 type received struct {
 	method, uri, host string
 	header            http.Header
-	body              []byte
+	sum               [sha256.Size]byte // of the body
 }
 
 func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -47,7 +48,7 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.mu.Lock()
-	v.requests = append(v.requests, received{r.Method, r.RequestURI, r.Host, r.Header.Clone(), body})
+	v.requests = append(v.requests, received{r.Method, r.RequestURI, r.Host, r.Header.Clone(), sha256.Sum256(body)})
 	v.mu.Unlock()
 	v.answer(w, r)
 }

@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"mime"
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -36,41 +34,31 @@ type errand struct {
 	worth bool
 }
 
-type errandKey struct{}
-
-func errandOf(ctx context.Context) *errand {
-	e, _ := ctx.Value(errandKey{}).(*errand)
-	if e == nil {
-		return &errand{}
-	}
-	return e
-}
-
-// newProxy returns the pipe to HeyGen. It follows no redirect, has no cookies, and leaves encodings as they are.
-func (h *Handler) newProxy(target *url.URL, log *slog.Logger) *httputil.ReverseProxy {
-	return &httputil.ReverseProxy{
-		Rewrite: func(p *httputil.ProxyRequest) { h.rewrite(p, target) },
-		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
-			ForceAttemptHTTP2:     true,
-			TLSHandshakeTimeout:   dialTimeout,
-			ResponseHeaderTimeout: headerTimeout,
-			ExpectContinueTimeout: time.Second,
-			IdleConnTimeout:       90 * time.Second,
-			MaxIdleConnsPerHost:   64,
-			DisableCompression:    true, // else a client that asked for nothing would get another answer than HeyGen gave
-		},
-		FlushInterval:  -1, // what HeyGen sends now is wanted now
-		ModifyResponse: h.modify,
-		ErrorHandler:   h.failed,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+// newTransport is the way to HeyGen. It has no cookies and leaves encodings as they are.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		ForceAttemptHTTP2:     true,
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: headerTimeout,
+		ExpectContinueTimeout: time.Second,
+		IdleConnTimeout:       90 * time.Second,
+		MaxIdleConnsPerHost:   64,
+		DisableCompression:    true, // else a client that asked for nothing would get another answer than HeyGen gave
 	}
 }
 
-func (h *Handler) rewrite(p *httputil.ProxyRequest, target *url.URL) {
-	e := errandOf(p.In.Context())
-	p.SetURL(target)
+// pipe takes one request to HeyGen and its answer back. It follows no redirect.
+func (h *Handler) pipe(ctx context.Context, e *errand) *httputil.ReverseProxy {
+	proxy := h.proxy
+	proxy.Rewrite = func(p *httputil.ProxyRequest) { h.rewrite(p, e) }
+	proxy.ModifyResponse = func(res *http.Response) error { return h.modify(ctx, res, e) }
+	return &proxy
+}
+
+func (h *Handler) rewrite(p *httputil.ProxyRequest, e *errand) {
+	p.SetURL(h.target)
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // byte for byte: ReverseProxy drops what it can't read
 	h.callers.dress(p.Out.Header, e.who)
 	via := "1." + strconv.Itoa(p.In.ProtoMinor)
@@ -97,8 +85,7 @@ func looped(r *http.Request) bool {
 }
 
 // modify looks at an answer on its way back.
-func (h *Handler) modify(res *http.Response) error {
-	e := errandOf(res.Request.Context())
+func (h *Handler) modify(ctx context.Context, res *http.Response, e *errand) error {
 	// HeyGen's own word that there is no such video, or that this key may not see it, is a no. A page is not: an API that
 	// was shut down answers with one, and the video may well be there.
 	refused := res.StatusCode >= 400 && res.StatusCode < 500 && res.StatusCode != http.StatusTooManyRequests && isJSON(res.Header)
@@ -118,7 +105,7 @@ func (h *Handler) modify(res *http.Response) error {
 		return nil
 	}
 	_ = res.Body.Close() // read to its end
-	body = h.relinkList(res.Request.Context(), e.who.account.Name, body)
+	body = h.relinkList(ctx, e.who.account.Name, body)
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	res.ContentLength = int64(len(body))
 	res.TransferEncoding = nil

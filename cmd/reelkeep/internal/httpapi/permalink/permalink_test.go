@@ -149,10 +149,10 @@ func TestNothingIsToldToWhoMayNotKnow(t *testing.T) {
 		var first *answer
 		for _, path := range paths {
 			var a answer
-			switch {
-			case who == "a forged link":
+			switch who {
+			case "a forged link":
 				a = b.ask("GET", path+"&e=0&s=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
-			case who == "an expired one":
+			case "an expired one":
 				if strings.Contains(path, "%2e") || strings.Contains(path, "nobody") {
 					continue
 				}

@@ -81,7 +81,7 @@ func contentType(a storage.Asset) string {
 // writes into a plan; the store is asked for exactly that range, and only once it has it are the headers sent, so that
 // a store out of reach is a 503 and not half an answer.
 func (h *Handler) proxy(w http.ResponseWriter, r *http.Request, s *found) {
-	w, r = stall.Guard(w, r, stallLimit)
+	w, _ = stall.Guard(w, r, stallLimit)
 	header := w.Header()
 	header.Set("Content-Type", contentType(s.asset))
 	header.Set("Content-Disposition", s.disposition)
