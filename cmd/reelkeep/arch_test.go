@@ -34,7 +34,9 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/config":   {"queue", "storage", "worker/…", "worker"},
 		"cmd/reelkeep/internal/embedded": {"worker/heygen/heygensim", "worker/secret"},
 		"cmd/reelkeep/internal/metrics":  {"queue", "storage", "worker/…", "worker"},
-		"cmd/reelkeep/internal/httpapi":  {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
+		// The shapes that the commands and the API have in common.
+		"cmd/reelkeep/internal/report":  {"queue", "storage", "worker/heygen"},
+		"cmd/reelkeep/internal/httpapi": {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},
 		// Furniture of all doors.
 		"cmd/reelkeep/internal/httpapi/auth":      {"worker/secret", "cmd/reelkeep/internal/httpapi/problem"},
 		"cmd/reelkeep/internal/httpapi/problem":   nil,
@@ -79,6 +81,7 @@ func owners() map[string][]string {
 		"github.com/prometheus/client_golang": {"cmd/reelkeep/internal/metrics"},
 		"github.com/urfave/cli":               {"cmd/reelkeep"},
 		"github.com/vbauerster/mpb":           {"cmd/reelkeep"},
+		"github.com/danielgtaylor/huma":       {"cmd/reelkeep/internal/httpapi"},
 		"code.dny.dev/ssrf":                   {"worker/fetch"},
 		"golang.org/x/time":                   {"queue", "worker/fetch"},
 		"github.com/Eyevinn/mp4ff":            {"worker/media", "worker/heygen/heygensim"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/embedded"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/queue"
 )
 
@@ -93,7 +94,7 @@ func (r *archiveRun) await(ctx context.Context, done <-chan queue.Status, n int,
 }
 
 func (r *archiveRun) settle(s queue.Status) error {
-	report := reportOfStatus(s)
+	video := reportOfStatus(s)
 	named := !r.all
 	switch {
 	case s.State == queue.StateArchived && s.SealedAt != nil && s.SealedAt.Before(r.started):
@@ -107,8 +108,8 @@ func (r *archiveRun) settle(s queue.Status) error {
 			return nil
 		}
 		r.tally.undone++
-		report.State = string(queue.StateRendering)
-		report.Reason = orNull("not rendered yet; use --wait to wait for it")
+		video.State = string(queue.StateRendering)
+		video.Reason = report.OrNull("not rendered yet; use --wait to wait for it")
 	case s.State == queue.StateGone:
 		r.count(named, &r.tally.gone)
 	case s.State == queue.StateFailed && (s.Reason == "render_failed"):
@@ -116,7 +117,7 @@ func (r *archiveRun) settle(s queue.Status) error {
 	default:
 		r.tally.undone++
 	}
-	return report.print(r.con, r.json)
+	return video.print(r.con, r.json)
 }
 
 // count puts a video that HeyGen cannot give under what it is, unless somebody named it: then it could not be done.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/queue"
 )
 
@@ -68,7 +69,7 @@ func (r *changeRun) do(ctx context.Context, args []string, change func(context.C
 		}
 		id := ids[0]
 		done, err := r.one(ctx, id, change)
-		if err != nil && !ofVideo(err) {
+		if err != nil && !report.OfVideo(err) {
 			return fleetError(ctx, err)
 		}
 		done.VideoID = id

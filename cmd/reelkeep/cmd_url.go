@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/sharelink"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker/heygen"
 )
@@ -127,7 +128,7 @@ func printAssetLink(ctx context.Context, con *console, s *shelf, asset storage.A
 		if err != nil {
 			return err
 		}
-		link, expires = shared, known(want.share.until.Truncate(time.Second))
+		link, expires = shared, wholeSeconds(want.share.until)
 	case s.folder != "":
 		link = s.file(k, asset.Key)
 	default:
@@ -140,11 +141,17 @@ func printAssetLink(ctx context.Context, con *console, s *shelf, asset storage.A
 		if short := time.Now().Add(want.ttl).Sub(until); short > time.Minute {
 			con.sayf("warning: the credentials end sooner: this link dies at %s", until.UTC().Format(time.RFC3339))
 		}
-		link, expires = presigned, utc(&until)
+		link, expires = presigned, report.UTC(&until)
 	}
 	if want.asJSON {
 		return con.dataJSON(map[string]any{"video_id": k.VideoID, "asset": want.asset, "url": link, "expires": expires, "file": path.Base(asset.Key)})
 	}
 	_, err := fmt.Fprintln(stdoutOf{con}, link)
 	return err
+}
+
+// wholeSeconds is an expiry as a link says it; nil for one that never comes.
+func wholeSeconds(t time.Time) *time.Time {
+	t = t.Truncate(time.Second)
+	return report.UTC(&t)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/queue"
 )
 
@@ -51,7 +52,7 @@ func fleetError(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case ofVideo(err), errors.As(err, &otherFleet):
+	case report.OfVideo(err), errors.As(err, &otherFleet):
 		return err // Redis is fine
 	case errors.Is(err, context.DeadlineExceeded):
 		return withCode(exitDependency, fmt.Errorf("REELKEEP_REDIS: no answer within %s: %w", fleetPatience, err))

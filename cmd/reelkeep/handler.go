@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker"
@@ -158,20 +159,8 @@ func (b *bench) notReady(v worker.Video, why *worker.NotReadyError, out queue.Ou
 }
 
 func settled(m *storage.Manifest) queue.Outcome {
-	out := queue.Outcome{State: queue.State(m.State), SealedAt: m.SealedAt, Title: m.Video.Title}
-	for _, asset := range m.Assets {
-		total := asset.Bytes
-		out.Bytes += asset.Bytes
-		out.Assets = append(out.Assets, queue.AssetStatus{Asset: asset.Asset, State: queue.AssetStored, Bytes: asset.Bytes, Total: &total})
-	}
-	for _, absent := range m.Absent {
-		state := queue.AssetAbsent
-		if absent.Reason == storage.AbsentLate {
-			state = queue.AssetWaiting
-		}
-		out.Assets = append(out.Assets, queue.AssetStatus{Asset: absent.Asset, State: state})
-	}
-	return out
+	s := report.StatusOf(m)
+	return queue.Outcome{State: s.State, SealedAt: m.SealedAt, Title: s.Title, Bytes: s.Bytes, Assets: s.Assets}
 }
 
 func lateAssets(m *storage.Manifest) []string {

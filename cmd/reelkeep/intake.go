@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker"
@@ -68,7 +69,7 @@ func (i intake) Restore(ctx context.Context, sealed []*storage.Manifest) (int, e
 			partial = append(partial, queue.Job{VideoID: m.VideoID, Account: m.Account, Priority: queue.PriorityBackfill, Metadata: m.Metadata})
 			continue
 		}
-		settledOnes = append(settledOnes, statusOfManifest(m))
+		settledOnes = append(settledOnes, report.StatusOf(m))
 	}
 	n, err := i.client.Restore(ctx, settledOnes)
 	if err != nil {

@@ -60,7 +60,7 @@ func (s *service) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, door.Close()) }()
+	defer func() { err = errors.Join(err, door.Close()) }() //nolint:contextcheck // by then ctx has ended
 	client, closeRedis, err := s.openQueue(ctx)
 	if err != nil {
 		return err

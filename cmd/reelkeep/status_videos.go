@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/queue"
 )
 
@@ -79,7 +80,7 @@ func (v *watchedVideos) again(ctx context.Context) error {
 	for i, a := range answers {
 		switch {
 		case errors.Is(a.Err, queue.ErrUnknown):
-			open[i].report.Reason = orNull("Redis has forgotten it; the worker that has it, or the next sweep, brings it back")
+			open[i].report.Reason = report.OrNull("Redis has forgotten it; the worker that has it, or the next sweep, brings it back")
 		case a.Err != nil:
 			return fleetError(ctx, a.Err)
 		default:
@@ -98,7 +99,7 @@ func (v *watchedVideos) tell(n *news) error {
 			}
 			continue
 		}
-		if err := n.tell(w.id, w.report.line(), w.report.linked(v.run.con.permalinks)); err != nil {
+		if err := n.tell(w.id, w.report.line(), w.report.linked(v.run.con)); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/queue"
 )
 
@@ -215,7 +216,7 @@ func TestTheExitCodeOfStatusSaysWhetherWaitingHelps(t *testing.T) {
 				e.add(nil)
 				continue
 			}
-			e.add(&videoReport{State: string(s)})
+			e.add(&videoReport{report.Video{State: string(s)}})
 		}
 		if got := codeOf(t.Context(), e.err()); got != c.want {
 			t.Errorf("%v: %d, want %d", c.states, got, c.want)

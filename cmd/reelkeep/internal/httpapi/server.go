@@ -66,7 +66,7 @@ func (s *Server) Serve(ctx context.Context, h http.Handler) error {
 	s.handle(h)
 	select {
 	case <-ctx.Done():
-		return s.Close()
+		return s.Close() //nolint:contextcheck // ctx has ended
 	case <-s.done:
 		return s.err
 	}

@@ -1,0 +1,91 @@
+package queue_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/reelkeep/reelkeep/queue"
+)
+
+// walk reads all pages and counts how often each video was seen.
+func (b *bench) walk(f queue.Filter, limit int) map[string]int {
+	b.t.Helper()
+	seen := map[string]int{}
+	for cursor, n := "", 0; ; n++ {
+		p, err := b.client.Page(b.t.Context(), f, cursor, limit)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if len(p.Videos) > limit || n > 1000 {
+			b.t.Fatalf("page %d holds %d videos", n, len(p.Videos))
+		}
+		for _, v := range p.Videos {
+			seen[v.Account+"/"+v.VideoID+" "+string(v.State)]++
+		}
+		if cursor = p.Next; cursor == "" {
+			return seen
+		}
+	}
+}
+
+func TestPagesShowEveryVideoOnce(t *testing.T) {
+	onAll(t, func(b *bench) {
+		ctx := b.t.Context()
+		waiting, ended := videos("w", 1100), videos("e", 700)
+		for i := range waiting {
+			waiting[i].Account = []string{"default", "acme"}[i%2]
+		}
+		b.enqueue(waiting...)
+		b.enqueue(ended...)
+		for _, j := range ended {
+			if err := b.client.Cancel(ctx, "", j.VideoID); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		b.rdb.HSet(ctx, "{reelkeep}:ledger", "acme/bad", "{not json")
+		for _, c := range []struct {
+			filter queue.Filter
+			limit  int
+			want   int
+		}{
+			{queue.Filter{}, 100, 1800},
+			{queue.Filter{}, 7, 1800},
+			{queue.Filter{}, 500, 1800},
+			{queue.Filter{}, 5000, 1800},
+			{queue.Filter{States: []queue.State{queue.StateCancelled}}, 100, 700},
+			{queue.Filter{States: []queue.State{queue.StateAccepted}}, 100, 1100},
+			{queue.Filter{States: []queue.State{queue.StateAccepted}, Account: "acme"}, 100, 550},
+			{queue.Filter{Account: "nobody"}, 100, 0},
+			{queue.Filter{Text: strings.ToUpper(waiting[1017].VideoID)}, 1, 1},
+		} {
+			seen := b.walk(c.filter, c.limit)
+			if len(seen) != c.want {
+				b.t.Errorf("%+v, %d a page: %d videos, want %d", c.filter, c.limit, len(seen), c.want)
+			}
+			for video, n := range seen {
+				if n != 1 {
+					b.t.Errorf("%+v: %s was shown %d times", c.filter, video, n)
+				}
+			}
+		}
+	})
+}
+
+func TestACursorThatIsNoneIsRefused(t *testing.T) {
+	onEach(t, func(b *bench) {
+		for _, raw := range []string{"0", "0.1", "2.1.", "9.1.x", "-1.1.x", "0.zz zz.x", "x.1.y", "0.99999999999999999999999999.x"} {
+			cursor := base64.RawURLEncoding.EncodeToString([]byte(raw))
+			if _, err := b.client.Page(b.t.Context(), queue.Filter{}, cursor, 10); !errors.Is(err, queue.ErrCursor) {
+				b.t.Errorf("%q: %v", raw, err)
+			}
+		}
+		for _, cursor := range []string{"!", "ünsinn", fmt.Sprint(17)} {
+			if _, err := b.client.Page(b.t.Context(), queue.Filter{}, cursor, 10); !errors.Is(err, queue.ErrCursor) {
+				b.t.Errorf("%q: %v", cursor, err)
+			}
+		}
+	})
+}
