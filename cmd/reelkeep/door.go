@@ -55,7 +55,8 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 		return nil, err
 	}
 	handler, err := httpapi.New(httpapi.Deps{
-		Guard: &auth.Guard{Tokens: tokensOf(s.cfg)}, Links: links, Mounts: mounts, Log: s.log,
+		Guard: &auth.Guard{Tokens: tokensOf(s.cfg)}, Videos: client, Archive: p.shelf.Store, Accounts: s.accounts(client),
+		Links: links, Mounts: mounts, PublicURL: s.cfg.PublicURL, Log: s.log,
 	})
 	if err != nil {
 		return nil, err
@@ -65,6 +66,14 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 		s.board.spare("redis") // what is archived is served without it
 	}
 	return func(ctx context.Context) error { return d.server.Serve(ctx, handler) }, nil
+}
+
+// accounts says for which accounts the fleet has a key. All processes that have keys have the same.
+func (s *service) accounts(client *queue.Client) func(context.Context) ([]string, error) {
+	if names := s.cfg.AccountNames(); len(names) > 0 {
+		return func(context.Context) ([]string, error) { return names, nil }
+	}
+	return func(ctx context.Context) ([]string, error) { return accountsOf(ctx, client) }
 }
 
 func tokensOf(cfg config.Config) *auth.Tokens {
