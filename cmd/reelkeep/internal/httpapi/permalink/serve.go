@@ -41,6 +41,14 @@ func (h *Handler) cacheControl(l leave, until time.Time) string {
 	return scope + ", max-age=" + strconv.Itoa(int(max(0, life)/time.Second))
 }
 
+// allow lets pages of other origins read what opens without a token anyway. What needs one, or is open because we are asked
+// on our own machine, they must not.
+func (l leave) allow(header http.Header) {
+	if l.anyone {
+		header.Set("Access-Control-Allow-Origin", "*")
+	}
+}
+
 // redirect sends the visitor to the store.
 func (h *Handler) redirect(w http.ResponseWriter, r *http.Request, s *found) {
 	ttl := redirectTTL
@@ -59,6 +67,7 @@ func (h *Handler) redirect(w http.ResponseWriter, r *http.Request, s *found) {
 	header.Set("Location", link)
 	header.Set("Cache-Control", h.cacheControl(s.leave, expires))
 	header.Set("Content-Length", "0")
+	s.leave.allow(header)
 	w.WriteHeader(http.StatusFound)
 }
 
@@ -91,9 +100,7 @@ func (h *Handler) proxy(w http.ResponseWriter, r *http.Request, s *found) {
 		// Text of strangers on our own origin: whatever a browser takes it for, it may do nothing.
 		header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	}
-	if s.leave.anyone {
-		header.Set("Access-Control-Allow-Origin", "*") // pages elsewhere may read what needs no token anyway
-	}
+	s.leave.allow(header)
 	p := &plan{header: header.Clone(), size: s.asset.Bytes}
 	http.ServeContent(p, singleRange(r), "", s.asset.StoredAt, p)
 	if !p.reading || r.Method == http.MethodHead {
