@@ -110,7 +110,7 @@ func (tab *Tab) fail(err error) {
 // Shot takes a picture of the whole page. It is kept if REELKEEP_TEST_SHOTS names a folder, for people to look at.
 func (tab *Tab) Shot(name string) {
 	tab.t.Helper()
-	const quality = 90
+	const quality = 100 // a PNG
 	picture := Run(tab, chromedp.FullScreenshot(quality))
 	dir := os.Getenv("REELKEEP_TEST_SHOTS")
 	if dir == "" {
