@@ -1,13 +1,10 @@
 // Package stall bounds a request by progress and not by length: a film on a slow line takes hours, an upload of
 // gigabytes too, and neither is a failure while bytes move.
 //
-// A server's own limits (http.Server.ReadTimeout and WriteTimeout) count from the start of a request. The first of them
-// even ends the context of a request that has long been read: net/http goes on reading, to notice that the other side has
-// left, and takes a deadline that passes meanwhile for just that.
+// A server's own limits (http.Server.ReadTimeout and WriteTimeout) count from the start of a request.
 package stall
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -17,8 +14,9 @@ import (
 // byte is cut.
 func Guard(w http.ResponseWriter, r *http.Request, limit time.Duration) (http.ResponseWriter, *http.Request) {
 	out := &writer{ResponseWriter: w, conn: http.NewResponseController(w), limit: limit}
+	// Where there are no deadlines (a recorder in a test) there is none to lift; so it is with the other errors here.
+	_ = out.conn.SetWriteDeadline(time.Time{})
 	if r.Body == nil || r.Body == http.NoBody {
-		out.unbound()
 		return out, r
 	}
 	in := *r
@@ -35,13 +33,6 @@ type writer struct {
 // Unwrap lets http.ResponseController through.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// unbound lets what has been read be answered for as long as it takes. Where there are no deadlines (a recorder in a
-// test) there is nothing to lift; so it is with the other errors here.
-func (w *writer) unbound() {
-	_ = w.conn.SetReadDeadline(time.Time{})
-	_ = w.conn.SetWriteDeadline(time.Time{})
-}
-
 func (w *writer) Write(b []byte) (int, error) {
 	_ = w.conn.SetWriteDeadline(time.Now().Add(w.limit))
 	return w.ResponseWriter.Write(b)
@@ -52,11 +43,8 @@ type reader struct {
 	w *writer
 }
 
+// Read leaves no deadline behind: at the end of a body net/http takes it away, to notice when the other side leaves.
 func (r *reader) Read(b []byte) (int, error) {
 	_ = r.w.conn.SetReadDeadline(time.Now().Add(r.w.limit))
-	n, err := r.ReadCloser.Read(b)
-	if errors.Is(err, io.EOF) {
-		r.w.unbound()
-	}
-	return n, err
+	return r.ReadCloser.Read(b)
 }

@@ -55,6 +55,24 @@ func TestAnAnswerOutlivesTheServersLimits(t *testing.T) {
 	}
 }
 
+func TestAnAnswerOfNothingOutlivesTheServersLimits(t *testing.T) {
+	t.Parallel()
+	url := serve(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
+		if err := twice(r.Context()); err != nil {
+			t.Errorf("the request ended before its answer: %v", err)
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusNoContent {
+		t.Errorf("got %d", res.StatusCode)
+	}
+}
+
 func TestAnUploadOutlivesTheServersLimits(t *testing.T) {
 	t.Parallel()
 	url := serve(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
