@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -51,11 +50,12 @@ func mayDropIn(cfg config.Config) error {
 	if cfg.DropIn != dropinFull {
 		return nil
 	}
+	need := []string{"REELKEEP_LINK_SECRETS", "HEYGEN_API_KEY"}
 	if publicURL(cfg, cfg.Listen) == "" {
-		return errors.Join(fmt.Errorf("REELKEEP_DROPIN: full needs an address for its links: %w", cfg.Need("REELKEEP_PUBLIC_URL")), cfg.Need("REELKEEP_LINK_SECRETS"))
+		need = append(need, "REELKEEP_PUBLIC_URL")
 	}
-	if err := cfg.Need("REELKEEP_LINK_SECRETS"); err != nil {
-		return fmt.Errorf("REELKEEP_DROPIN: full needs share links: %w", err)
+	if err := cfg.Need(need...); err != nil {
+		return fmt.Errorf("REELKEEP_DROPIN: full can't do without what is missing:\n%w", err)
 	}
 	return nil
 }

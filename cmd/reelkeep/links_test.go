@@ -285,6 +285,7 @@ func TestADropInThatCannotWorkIsToldAtOnce(t *testing.T) {
 	}{
 		{"full without a secret", []string{"REELKEEP_DROPIN=full"}, "REELKEEP_LINK_SECRETS"},
 		{"full without an address", []string{"REELKEEP_DROPIN=full", "REELKEEP_LISTEN=:0", apiTokens, oldLinkSecret}, "REELKEEP_PUBLIC_URL"},
+		{"full without a key of HeyGen", []string{"REELKEEP_DROPIN=full", oldLinkSecret, "HEYGEN_API_KEY="}, "HEYGEN_API_KEY"},
 		{"ourselves", []string{"REELKEEP_PUBLIC_URL=" + f.sim.APIURL() + "/keep", oldLinkSecret}, "HEYGEN_API_URL"},
 	} {
 		if code, said := f.serveToItsEnd(tc.set, "--roles", "api"); code != exitUsage || !strings.Contains(said, tc.want) {
