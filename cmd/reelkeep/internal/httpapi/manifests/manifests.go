@@ -69,6 +69,9 @@ func (c *Cache) Manifest(ctx context.Context, k storage.VideoKey) (*storage.Mani
 		return m, nil
 	}
 	answer := c.reading.DoChan(k.Dir(), func() (any, error) {
+		if m := c.recall(k.Dir()); m != nil {
+			return m, nil // read by somebody who was done between our two looks
+		}
 		reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), readLimit)
 		defer cancel()
 		m, err := c.src.Manifest(reading, k)
