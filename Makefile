@@ -34,7 +34,7 @@ alerts: ## check the alert rules and run their tests; fetches promtool first
 	promtool check rules charts/reelkeep/rules/reelkeep.yaml
 	promtool test rules charts/reelkeep/rules/reelkeep_test.yaml
 
-test: ## run all tests; installs redis-server, MinIO and helm for them
+test: ## run all tests; installs redis-server, Chromium, MinIO and helm for them
 	.ci/tools test
 	go test -race -shuffle=on ./...
 

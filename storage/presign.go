@@ -20,6 +20,8 @@ type PresignOptions struct {
 	TTL         time.Duration // default 1 h, at most 168 h
 	Download    string        // file name: the browser saves instead of playing
 	ContentType string        // sent in place of the stored one
+	Disposition string        // the whole Content-Disposition, for what Download can't say; it wins
+	Head        bool          // the link is for HEAD requests: a signature holds for one method only
 }
 
 // PresignGet makes a link that anybody can read one object with until it expires. Nothing is contacted, and it is not
@@ -44,6 +46,9 @@ func (s *Store) PresignGet(ctx context.Context, k VideoKey, name string, o Presi
 		}
 		in.ResponseContentDisposition = &d
 	}
+	if o.Disposition != "" {
+		in.ResponseContentDisposition = &o.Disposition
+	}
 	if o.ContentType != "" {
 		in.ResponseContentType = &o.ContentType
 	}
@@ -58,9 +63,26 @@ func (s *Store) PresignGet(ctx context.Context, k VideoKey, name string, o Presi
 	if creds.CanExpire && creds.Expires.Before(expires) {
 		expires = creds.Expires.UTC()
 	}
-	req, err := s.signer.PresignGetObject(ctx, in, s3.WithPresignExpires(o.TTL))
+	link, err = s.presign(ctx, in, o)
 	if err != nil {
 		return "", time.Time{}, s.fail(ctx, "make a link to", key, err)
 	}
-	return req.URL, expires, nil
+	return link, expires, nil
+}
+
+func (s *Store) presign(ctx context.Context, in *s3.GetObjectInput, o PresignOptions) (string, error) {
+	if o.Head {
+		req, err := s.signer.PresignHeadObject(ctx, &s3.HeadObjectInput{
+			Bucket: in.Bucket, Key: in.Key, ResponseContentDisposition: in.ResponseContentDisposition, ResponseContentType: in.ResponseContentType,
+		}, s3.WithPresignExpires(o.TTL))
+		if err != nil {
+			return "", err
+		}
+		return req.URL, nil
+	}
+	req, err := s.signer.PresignGetObject(ctx, in, s3.WithPresignExpires(o.TTL))
+	if err != nil {
+		return "", err
+	}
+	return req.URL, nil
 }

@@ -37,6 +37,7 @@ type enqueued struct{ Results []report.Receipt }
 // One machine, everything in one process: hand in over HTTP, wait, read.
 func TestAVideoIsArchivedOverHTTP(t *testing.T) {
 	f := newFleet(t, heygensim.Options{})
+	f.env = append(f.env, "REELKEEP_PUBLIC_URL=https://videos.example.com") // both tell permalinks then
 	ids := f.videos("h", 3, 1*mib)
 	p := f.serve()
 	p.open()
@@ -50,7 +51,8 @@ func TestAVideoIsArchivedOverHTTP(t *testing.T) {
 			v = into[report.Video](t, p.call("GET", "/api/v1/videos/"+id, ""), http.StatusOK)
 			return v.State == "archived"
 		})
-		if v.Bytes == 0 || v.SealedAt == nil || v.Metadata["order"] != "17" || len(v.Assets) == 0 || v.Assets[0].State != "stored" {
+		if v.Bytes == 0 || v.SealedAt == nil || v.Metadata["order"] != "17" || len(v.Assets) == 0 || v.Assets[0].State != "stored" ||
+			v.Assets[0].Permalink == nil || *v.Assets[0].Permalink != "https://videos.example.com/v/"+id+"/video" {
 			t.Errorf("%+v", v)
 		}
 		f.proveStored(id)

@@ -37,12 +37,19 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/embedded": {"worker/heygen/heygensim", "worker/secret"},
 		"cmd/reelkeep/internal/metrics":  {"queue", "storage", "worker/…", "worker"},
 		// The shapes that the commands and the API have in common.
-		"cmd/reelkeep/internal/report":  {"queue", "storage", "worker/heygen"},
-		"cmd/reelkeep/internal/httpapi": {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},
+		"cmd/reelkeep/internal/report":      {"queue", "storage", "worker/heygen"},
+		"cmd/reelkeep/internal/httpapi":     {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},
+		"cmd/reelkeep/internal/browsertest": nil,
 		// Furniture of all doors.
-		"cmd/reelkeep/internal/httpapi/auth":    {"worker/secret", "cmd/reelkeep/internal/httpapi/problem"},
-		"cmd/reelkeep/internal/httpapi/problem": nil,
-		"cmd/reelkeep/internal/httpapi/web":     nil,
+		"cmd/reelkeep/internal/httpapi/auth":      {"worker/secret", "cmd/reelkeep/internal/httpapi/problem"},
+		"cmd/reelkeep/internal/httpapi/problem":   nil,
+		"cmd/reelkeep/internal/httpapi/manifests": {"storage"},
+		"cmd/reelkeep/internal/httpapi/stall":     nil,
+		"cmd/reelkeep/internal/httpapi/sharelink": {"worker/secret"},
+		// The doors.
+		"cmd/reelkeep/internal/httpapi/web":       nil,
+		"cmd/reelkeep/internal/httpapi/permalink": {"queue", "storage", "worker/heygen", "cmd/reelkeep/internal/httpapi/…"},
+		"cmd/reelkeep/internal/httpapi/dropin":    {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
 		// The measurements look at the program from outside, as its users do: they know nothing of how it works.
 		"cmd/bench": {"worker/heygen/heygensim"},
 	}
@@ -62,6 +69,8 @@ func testRooms() map[string][]string {
 		"cmd/reelkeep/internal/metrics":  {"queue/queuetest", "storage/storagetest"},
 		"cmd/reelkeep/internal/httpapi":  {"…"},
 		"cmd/bench":                      {"worker/media"}, // what it has archived must be what it seems
+		"cmd/reelkeep/internal/httpapi/permalink": {"storage/storagetest", "worker/secret"},
+		"cmd/reelkeep/internal/httpapi/dropin":    {"worker/heygen/heygensim"},
 	}
 }
 
@@ -84,6 +93,7 @@ func owners() map[string][]string {
 		"github.com/Eyevinn/mp4ff":            {"worker/media", "worker/heygen/heygensim"},
 		"github.com/gabriel-vasile/mimetype":  {"worker/media"},
 		"golang.org/x/crypto/x509roots":       {"cmd/reelkeep"},
+		"github.com/chromedp":                 {"cmd/reelkeep/internal/browsertest"},
 		"k8s.io":                              nil,
 		"sigs.k8s.io":                         nil,
 	}
@@ -93,6 +103,7 @@ func owners() map[string][]string {
 func testOwners() map[string][]string {
 	return map[string][]string{
 		"github.com/alicebob/miniredis": {"queue"},
+		"github.com/chromedp":           {"cmd/reelkeep"}, // its actions
 		"k8s.io":                        {"cmd/reelkeep"}, // what the chart makes is decoded into its types
 		"sigs.k8s.io":                   {"cmd/reelkeep"},
 	}
@@ -104,6 +115,7 @@ func testOnly() []string {
 		"testing", "net/http/httptest", "github.com/google/go-cmp", "go.uber.org/goleak", "pgregory.net/rapid",
 		"github.com/rogpeppe/go-internal", "github.com/Shopify/toxiproxy", "github.com/chromedp", "k8s.io", "sigs.k8s.io",
 		module + "/storage/storagetest", module + "/queue/queuetest",
+		module + "/cmd/reelkeep/internal/browsertest",
 	}
 }
 

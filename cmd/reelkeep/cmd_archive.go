@@ -87,6 +87,7 @@ func newArchiveRun(c *cli.Command, con *console) (*archiveRun, error) {
 	if r.cfg, err = loadConfig(c); err != nil {
 		errs = append(errs, err)
 	}
+	con.permalinks = r.cfg.PublicURL
 	if r.cfg.Store == "" {
 		errs = append(errs, r.cfg.UseStore(defaultStore))
 	}

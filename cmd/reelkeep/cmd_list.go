@@ -25,6 +25,7 @@ func listCommand(con *console) *cli.Command {
 		),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			cfg, err := readConfig(c)
+			con.permalinks = cfg.PublicURL
 			l, lerr := newListing(c, con, !cfg.Redis.IsZero())
 			if err := errors.Join(noArgs(c), err, lerr); err != nil {
 				return withCode(exitUsage, err)

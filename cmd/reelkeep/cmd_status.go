@@ -47,7 +47,7 @@ func newStatusRun(c *cli.Command, con *console) (*statusRun, error) {
 	r := &statusRun{con: con, account: c.String("account"), json: c.Bool("json"), watch: c.Bool("watch")}
 	var err, errIDs, errStore, errRedis error
 	r.cfg, err = loadConfig(c)
-	r.hasStore = r.cfg.Store != ""
+	r.hasStore, con.permalinks = r.cfg.Store != "", r.cfg.PublicURL
 	if !r.hasStore {
 		errStore = r.cfg.UseStore(defaultStore)
 	}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/sharelink"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker/heygen"
@@ -19,15 +21,25 @@ const longestPresign = 168 * time.Hour
 func urlCommand(con *console) *cli.Command {
 	return &cli.Command{
 		Name: "url", Usage: "print a link to an archived video", ArgsUsage: "ID",
-		Description: "For a bucket: a presigned link that lives as long as --ttl says. For a folder: the path of the file.\n\n" + exitCodes,
+		Description: "For a bucket: a presigned link that lives as long as --ttl says. For a folder: the path of the file.\n" +
+			"With --share: a link to our own API, for either, that needs no token; it never expires unless --ttl is given.\n" +
+			"That takes REELKEEP_PUBLIC_URL and REELKEEP_LINK_SECRETS.\n\n" + exitCodes,
 		Flags: readFlags(
 			&cli.StringFlag{Name: "asset", Value: string(heygen.AssetVideo), Usage: "video, thumbnail, gif, captions or captioned_video"},
-			&cli.DurationFlag{Name: "ttl", Value: time.Hour, Usage: "how long a presigned link lives, 1s to 168h"},
+			&cli.DurationFlag{Name: "ttl", Value: time.Hour, Usage: "how long the link lives: 1s to 168h if it is presigned, as long as you like with --share"},
+			&cli.BoolFlag{Name: "share", Usage: "a share link, which a running API serves"},
 			archiveAccountFlag(),
 		),
 		Action: withShelf(con, checkURL, func(ctx context.Context, c *cli.Command, s *shelf) error {
 			k := storage.VideoKey{Account: c.String("account"), VideoID: c.Args().First()}
-			return printLink(ctx, con, s, k, linkRequest{c.String("asset"), c.Duration("ttl"), c.Bool("json")})
+			want := linkRequest{asset: c.String("asset"), ttl: c.Duration("ttl"), asJSON: c.Bool("json")}
+			if c.Bool("share") {
+				var err error
+				if want.share, err = newSharing(c); err != nil {
+					return err
+				}
+			}
+			return printLink(ctx, con, s, k, want)
 		}),
 	}
 }
@@ -39,18 +51,45 @@ func checkURL(c *cli.Command) error {
 		return usageErrorf("url wants one video id")
 	case !heygen.ValidID(id):
 		return invalidID(id)
-	case ttl < time.Second || ttl > longestPresign:
+	case c.Bool("share") && ttl < time.Second:
+		return usageErrorf("--ttl: want 1s or more, or leave it out for a link that never expires, got %s", ttl)
+	case !c.Bool("share") && (ttl < time.Second || ttl > longestPresign):
 		return usageErrorf("--ttl: want 1s to 168h (a presigned link cannot live longer), got %s", ttl)
 	case !knownAsset(c.String("asset")):
 		return usageErrorf("--asset: want video, thumbnail, gif, captions or captioned_video, got %q", c.String("asset"))
 	}
-	return validAccount(c.String("account"))
+	errs := []error{validAccount(c.String("account"))}
+	if c.Bool("share") {
+		_, err := newSharing(c)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 type linkRequest struct {
 	asset  string
 	ttl    time.Duration
 	asJSON bool
+	share  *sharing // nil: a presigned link
+}
+
+// sharing is what share links are made with.
+type sharing struct {
+	base   string
+	signer *sharelink.Signer
+	until  time.Time // zero: for ever
+}
+
+func newSharing(c *cli.Command) (*sharing, error) {
+	cfg, err := loadConfig(c)
+	if err := errors.Join(err, cfg.Need("REELKEEP_PUBLIC_URL", "REELKEEP_LINK_SECRETS")); err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	s := &sharing{base: cfg.PublicURL, signer: sharelink.NewSigner(cfg.LinkSecrets)}
+	if c.IsSet("ttl") {
+		s.until = time.Now().Add(c.Duration("ttl"))
+	}
+	return s, nil
 }
 
 func knownAsset(name string) bool {
@@ -83,9 +122,16 @@ func printLink(ctx context.Context, con *console, s *shelf, k storage.VideoKey, 
 func printAssetLink(ctx context.Context, con *console, s *shelf, asset storage.Asset, k storage.VideoKey, want linkRequest) error {
 	var link string
 	var expires *time.Time
-	if s.folder != "" {
+	switch {
+	case want.share != nil:
+		shared, err := want.share.signer.Share(want.share.base, sharelink.File{Account: k.Account, VideoID: k.VideoID, Asset: asset.Asset}, want.share.until)
+		if err != nil {
+			return err
+		}
+		link, expires = shared, wholeSeconds(want.share.until)
+	case s.folder != "":
 		link = s.file(k, asset.Key)
-	} else {
+	default:
 		presigned, until, err := s.PresignGet(ctx, k, asset.Key, storage.PresignOptions{
 			TTL: want.ttl, ContentType: asset.ContentType, Download: "",
 		})
@@ -102,4 +148,10 @@ func printAssetLink(ctx context.Context, con *console, s *shelf, asset storage.A
 	}
 	_, err := fmt.Fprintln(stdoutOf{con}, link)
 	return err
+}
+
+// wholeSeconds is an expiry as a link says it; nil for one that never comes.
+func wholeSeconds(t time.Time) *time.Time {
+	t = t.Truncate(time.Second)
+	return report.UTC(&t)
 }

@@ -17,6 +17,7 @@ type console struct {
 	in          io.Reader
 	outTerminal bool
 	errTerminal bool
+	permalinks  string // REELKEEP_PUBLIC_URL: what the permalinks of reports begin with; "" = they have none
 
 	mu   sync.Mutex
 	out  io.Writer

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net"
-	"net/http"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi"
@@ -51,13 +50,18 @@ func (d *door) Close() error {
 
 // newAPI brings together what the door serves, and returns the role.
 func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.Context) error, error) {
+	links, mounts, err := s.newLinks(client, p, d.server.Addr())
+	if err != nil {
+		return nil, err
+	}
 	handler, err := httpapi.New(httpapi.Deps{
 		Guard: &auth.Guard{Tokens: tokensOf(s.cfg)}, Videos: client, Archive: p.shelf.Store, Accounts: s.accounts(client),
-		Mounts: map[string]http.Handler{}, PublicURL: s.cfg.PublicURL, Log: s.log,
+		Links: links, Mounts: mounts, PublicURL: s.cfg.PublicURL, Log: s.log,
 	})
 	if err != nil {
 		return nil, err
 	}
+	handler = belowPath(s.cfg.PublicURL, handler)
 	if s.only(roleAPI) {
 		s.board.spare("redis") // what is archived is served without it
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/permalink"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
@@ -21,10 +22,15 @@ func reportOfManifest(m *storage.Manifest) videoReport {
 	return videoReport{report.OfManifest(m, time.Now())}
 }
 
+// linked is what is printed as JSON: with permalinks, where the process knows what they begin with.
+func (r videoReport) linked(con *console) report.Video {
+	return r.Linked((&permalink.Links{Base: con.permalinks}).Permalink)
+}
+
 // print writes the report as a line: for people with columns, else as JSON.
 func (r videoReport) print(con *console, asJSON bool) error {
 	if asJSON {
-		return con.dataJSON(r.Video)
+		return con.dataJSON(r.linked(con))
 	}
 	return con.dataf("%s", r.line())
 }

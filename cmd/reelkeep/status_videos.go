@@ -99,7 +99,7 @@ func (v *watchedVideos) tell(n *news) error {
 			}
 			continue
 		}
-		if err := n.tell(w.id, w.report.line(), w.report); err != nil {
+		if err := n.tell(w.id, w.report.line(), w.report.linked(v.run.con)); err != nil {
 			return err
 		}
 	}

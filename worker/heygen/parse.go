@@ -39,6 +39,19 @@ func linkNames(a Asset) []string {
 	return nil
 }
 
+// LinkName is the key under which a generation of the API ("v3" or "v1") gives the link of an asset; "" for a name that is
+// no asset.
+func LinkName(api string, a Asset) string {
+	names := linkNames(a)
+	switch {
+	case len(names) == 0:
+		return ""
+	case api == VersionV1:
+		return names[len(names)-1]
+	}
+	return names[0]
+}
+
 // video builds the model from one description of a video: the data of a status answer, or an item of a list.
 // raw is what Response keeps of it.
 func (c *Client) video(api string, f fields, raw json.RawMessage) *Video {

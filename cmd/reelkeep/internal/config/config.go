@@ -144,6 +144,10 @@ func (c Config) Need(envs ...string) error {
 			errs = append(errs, &SettingError{Env: env, Want: "set it to the key of your HeyGen account (app.heygen.com → Settings → API), or REELKEEP_ACCOUNTS_FILE for several"})
 		case env == "REELKEEP_STORE" && c.Store == "":
 			errs = append(errs, &SettingError{Env: env, Want: "set it to s3://bucket/prefix or to a folder"})
+		case env == "REELKEEP_PUBLIC_URL" && c.PublicURL == "":
+			errs = append(errs, &SettingError{Env: env, Want: "set it to the address under which others reach the API, such as https://videos.example.com"})
+		case env == "REELKEEP_LINK_SECRETS" && len(c.LinkSecrets) == 0:
+			errs = append(errs, &SettingError{Env: env, Want: "set it to a secret that signs share links (openssl rand -hex 32 makes a good one), the same on all replicas"})
 		case env == "REELKEEP_REDIS" && c.Redis.IsZero():
 			errs = append(errs, &SettingError{Env: env, Want: "set it to redis://host:6379/0, the Redis of your fleet"})
 		}

@@ -169,8 +169,9 @@ func TestAFolderIsMadeAbsoluteAndABucketIsNot(t *testing.T) {
 
 func TestWhatACommandNeedsIsNamed(t *testing.T) {
 	t.Parallel()
-	err := Config{}.Need("HEYGEN_API_KEY", "REELKEEP_STORE", "REELKEEP_REDIS")
-	for _, env := range []string{"HEYGEN_API_KEY", "REELKEEP_STORE", "REELKEEP_REDIS"} {
+	all := []string{"HEYGEN_API_KEY", "REELKEEP_STORE", "REELKEEP_REDIS", "REELKEEP_PUBLIC_URL", "REELKEEP_LINK_SECRETS"}
+	err := Config{}.Need(all...)
+	for _, env := range all {
 		if err == nil || !strings.Contains(err.Error(), env) {
 			t.Errorf("%s is not named: %v", env, err)
 		}

@@ -1,0 +1,102 @@
+package dropin
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
+	"github.com/reelkeep/reelkeep/worker/secret"
+)
+
+const keyHeader = "X-Api-Key"
+
+// Account is one HeyGen account.
+type Account struct {
+	Name string
+	Key  secret.String
+}
+
+// caller is who asks. The zero value is a stranger, for whom we are a pipe.
+type caller struct {
+	account *Account
+	token   bool // came with a token of ours, which the account's key takes the place of
+	// vague: a token of ours, and it is not clear for which account.
+	vague bool
+}
+
+func (c caller) known() bool { return c.account != nil }
+
+// callers knows keys and tokens.
+type callers struct {
+	accounts []Account
+	hashes   [][sha256.Size]byte // of the accounts' keys
+	tokens   *auth.Tokens
+}
+
+func newCallers(accounts []Account, tokens *auth.Tokens) *callers {
+	c := &callers{accounts: accounts, tokens: tokens}
+	for _, a := range accounts {
+		c.hashes = append(c.hashes, sha256.Sum256([]byte(a.Key.Reveal())))
+	}
+	return c
+}
+
+// of says who asks. What is in x-api-key decides; only where there is nothing does a bearer token count, because that is
+// how the rest of our API is asked.
+func (c *callers) of(r *http.Request) caller {
+	if key := r.Header.Get(keyHeader); key != "" {
+		if i := c.accountOf(key); i >= 0 {
+			return caller{account: &c.accounts[i]}
+		}
+		return c.byToken(key)
+	}
+	if bearer, ok := auth.Bearer(r); ok {
+		return c.byToken(bearer)
+	}
+	return caller{}
+}
+
+// accountOf compares with every key, in constant time.
+func (c *callers) accountOf(key string) int {
+	got, found := sha256.Sum256([]byte(key)), -1
+	for i := range c.hashes {
+		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(got[:], c.hashes[i][:]), i, found)
+	}
+	return found
+}
+
+func (c *callers) byToken(text string) caller {
+	access := c.tokens.Access(text)
+	if access.None() {
+		return caller{}
+	}
+	name := access.Account
+	if access.All {
+		name = "default"
+	}
+	for i := range c.accounts {
+		if c.accounts[i].Name == name || (access.All && len(c.accounts) == 1) {
+			return caller{account: &c.accounts[i], token: true}
+		}
+	}
+	return caller{vague: true}
+}
+
+// dress makes the headers of a request fit to leave us: no token of ours goes with it, whoever sent it and wherever it
+// stands; who came with one gets the account's key.
+func (c *callers) dress(header http.Header, who caller) {
+	values := header[keyHeader]
+	delete(header, keyHeader)
+	for _, key := range values {
+		if c.tokens.Access(key).None() {
+			header[keyHeader] = append(header[keyHeader], key)
+		}
+	}
+	if bearer, ok := auth.Bearer(&http.Request{Header: header}); ok && !c.tokens.Access(bearer).None() {
+		header.Del("Authorization")
+	}
+	if who.token {
+		header.Set(keyHeader, who.account.Key.Reveal())
+	}
+}
