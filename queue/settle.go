@@ -163,7 +163,7 @@ func (e *entry) follow(out Outcome, now time.Time) {
 	if e.Sealed != 0 && !e.State.Settled() {
 		e.State = StatePartial
 	}
-	if out.After > 0 && !e.State.Settled() {
+	if out.After > 0 && !e.State.Settled() && !e.Called {
 		e.Due = now.Add(out.After).UnixMilli()
 	}
 }

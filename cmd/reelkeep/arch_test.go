@@ -41,6 +41,7 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/httpapi/auth":    {"worker/secret", "cmd/reelkeep/internal/httpapi/problem"},
 		"cmd/reelkeep/internal/httpapi/problem": nil,
 		"cmd/reelkeep/internal/httpapi/web":     nil,
+		"cmd/reelkeep/internal/httpapi/webhook": {"queue", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/problem"},
 	}
 }
 

@@ -61,7 +61,7 @@ func newService(c *cli.Command, con *console) (*service, error) {
 		errs = append(errs, cfg.Need("HEYGEN_API_KEY"))
 	}
 	if s.has(roleAPI) && err == nil {
-		errs = append(errs, mayListen(cfg))
+		errs = append(errs, mayListen(cfg), checkWebhooks(cfg))
 	}
 	if err := errors.Join(append(errs, roleErr)...); err != nil {
 		return nil, withCode(exitUsage, err)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net"
-	"net/http"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi"
@@ -52,7 +51,7 @@ func (d *door) Close() error {
 // newAPI brings together what the door serves, and returns the role.
 func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.Context) error, error) {
 	handler, err := httpapi.New(httpapi.Deps{
-		Guard: &auth.Guard{Tokens: tokensOf(s.cfg)}, Mounts: map[string]http.Handler{}, Log: s.log,
+		Guard: &auth.Guard{Tokens: tokensOf(s.cfg)}, Mounts: s.webhooks(client), Log: s.log,
 	})
 	if err != nil {
 		return nil, err
