@@ -39,12 +39,18 @@ func (s *Server) conclude(ctx context.Context, r *run, v verdict) (*Change, erro
 		} else {
 			ch.next = next
 		}
+		if err := s.announce(&ch, base.State, next); err != nil {
+			return nil, err
+		}
 		r.wrote = &Change{Status: next.status(nil), Previous: base.State}
 		done, err := s.ledger.apply(ctx, next.Account, []change{ch})
 		if err != nil {
 			return nil, err
 		}
 		if done[0] == 1 {
+			if ch.note != "" {
+				s.mailed()
+			}
 			s.note(next, v.err)
 			return r.wrote, nil
 		}

@@ -35,6 +35,7 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/embedded": {"worker/heygen/heygensim", "worker/secret"},
 		"cmd/reelkeep/internal/metrics":  {"queue", "storage", "worker/…", "worker"},
 		// The shapes that the commands and the API have in common.
+		"cmd/reelkeep/internal/notify":  {"queue", "worker/fetch", "worker/secret", "cmd/reelkeep/internal/report"},
 		"cmd/reelkeep/internal/report":  {"queue", "storage", "worker/heygen"},
 		"cmd/reelkeep/internal/httpapi": {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},
 		// Furniture of all doors.
@@ -75,6 +76,7 @@ func owners() map[string][]string {
 		"github.com/urfave/cli":               {"cmd/reelkeep"},
 		"github.com/vbauerster/mpb":           {"cmd/reelkeep"},
 		"github.com/danielgtaylor/huma":       {"cmd/reelkeep/internal/httpapi"},
+		"github.com/standard-webhooks":        {"cmd/reelkeep/internal/notify"},
 		"code.dny.dev/ssrf":                   {"worker/fetch"},
 		"golang.org/x/time":                   {"queue", "worker/fetch"},
 		"github.com/Eyevinn/mp4ff":            {"worker/media", "worker/heygen/heygensim"},
