@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -60,6 +61,7 @@ type release struct {
 	deployments     []appsv1.Deployment
 	services        []corev1.Service
 	serviceAccounts []corev1.ServiceAccount
+	ingresses       []networkingv1.Ingress
 	budgets         []policyv1.PodDisruptionBudget
 	serviceMonitors []serviceMonitor
 	podMonitors     []podMonitor
@@ -111,6 +113,8 @@ func decode(t *testing.T, rendered string) release {
 			r.services, err = add(r.services, doc)
 		case "v1 ServiceAccount":
 			r.serviceAccounts, err = add(r.serviceAccounts, doc)
+		case "networking.k8s.io/v1 Ingress":
+			r.ingresses, err = add(r.ingresses, doc)
 		case "policy/v1 PodDisruptionBudget":
 			r.budgets, err = add(r.budgets, doc)
 		case "monitoring.coreos.com/v1 ServiceMonitor":

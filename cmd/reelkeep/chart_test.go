@@ -83,8 +83,18 @@ func podIsWatched(t *testing.T, pod corev1.PodSpec) {
 			t.Errorf("%s: a probe of %s is missing or wrong: %v", c.Name, want, probe)
 		}
 	}
-	if len(c.Ports) != 1 || c.Ports[0].Name != "ops" || c.Ports[0].ContainerPort != 9464 {
-		t.Errorf("%s: ports are %v", c.Name, c.Ports)
+	ports := map[string]int32{"ops": 9464}
+	if c.Name == "api" {
+		ports["http"] = 8080
+	}
+	for _, p := range c.Ports {
+		if ports[p.Name] != p.ContainerPort {
+			t.Errorf("%s: there is a port %s %d", c.Name, p.Name, p.ContainerPort)
+		}
+		delete(ports, p.Name)
+	}
+	if len(ports) > 0 {
+		t.Errorf("%s: the ports %v are missing", c.Name, ports)
 	}
 	if grace := pod.TerminationGracePeriodSeconds; grace == nil || *grace < 15 {
 		t.Errorf("%s: the drain takes up to 10 s, the grace period is %v", c.Name, grace)
@@ -95,7 +105,7 @@ func podIsWatched(t *testing.T, pod corev1.PodSpec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Name != "sweeper" { // it has no buffers
+	if c.Name == "worker" { // the others have no buffers
 		limit -= buffers
 	}
 	if limit < beside {
@@ -133,6 +143,15 @@ func secretsAreReferences(t *testing.T, pod corev1.PodSpec) {
 		if !secret && (e.Value == "" || e.ValueFrom != nil) {
 			t.Errorf("%s is no secret and has to be readable: %+v", e.Name, e)
 		}
+	}
+	// Nobody holds a secret that is another role's.
+	for _, env := range []string{"REELKEEP_API_TOKENS", "REELKEEP_LINK_SECRETS", "REELKEEP_WEBHOOK_SECRETS", "REELKEEP_WEBHOOK_TOKEN"} {
+		if seen[env] && pod.Containers[0].Name != "api" {
+			t.Errorf("%s is given to %s", env, pod.Containers[0].Name)
+		}
+	}
+	if pod.Containers[0].Name == "api" && !seen["REELKEEP_API_TOKENS"] {
+		t.Error("an API that is open to others has no token")
 	}
 	if !seen["REELKEEP_REDIS"] || !seen["REELKEEP_STORE"] || (!seen["HEYGEN_API_KEY"] && !seen["REELKEEP_ACCOUNTS_FILE"]) {
 		t.Errorf("a setting that serve needs is missing: %v", slices.Sorted(maps.Keys(seen)))
@@ -192,13 +211,17 @@ func selectorsFindTheirPods(t *testing.T, r release) {
 			finds(d.Name, d.Spec.Selector, other.Spec.Template.Labels, other.Name == d.Name)
 		}
 		for _, b := range r.budgets {
-			finds(b.Name, b.Spec.Selector, pod.Labels, pod.Spec.Containers[0].Name == "worker")
+			finds(b.Name, b.Spec.Selector, pod.Labels, strings.HasSuffix(b.Name, "-"+pod.Spec.Containers[0].Name))
 		}
 		for _, m := range r.podMonitors {
 			finds(m.Metadata.Name, &m.Spec.Selector, pod.Labels, true)
 		}
 		for _, s := range r.services {
-			finds(s.Name, &metav1.LabelSelector{MatchLabels: s.Spec.Selector}, pod.Labels, true)
+			door := strings.HasSuffix(s.Name, "-api")
+			finds(s.Name, &metav1.LabelSelector{MatchLabels: s.Spec.Selector}, pod.Labels, !door || pod.Spec.Containers[0].Name == "api")
+			if door {
+				continue
+			}
 			if !s.Spec.PublishNotReadyAddresses || s.Spec.Ports[0].TargetPort.StrVal != "ops" {
 				t.Errorf("service %s: metrics of pods that are not ready are out of reach: %+v", s.Name, s.Spec)
 			}
@@ -222,19 +245,22 @@ func TestChartRefusesWhatCannotWork(t *testing.T) {
 		set  []string
 		want []string
 	}{
-		"nothing set":        {[]string{"store=", "redis.existingSecret=", "heygen.existingSecret="}, []string{"store: set it to s3://", "redis.existingSecret: name a Secret", "heygen.existingSecret: name a Secret"}},
-		"a folder":           {[]string{"store=./archive"}, []string{"store: want s3://bucket/prefix", "can't be shared"}},
-		"both monitors":      {[]string{"serviceMonitor.enabled=true", "podMonitor.enabled=true"}, []string{"choose one"}},
-		"a secret as value":  {[]string{"redis.url=redis://:pw@host"}, []string{"/redis", "'url' not allowed"}},
-		"a secret in config": {[]string{"config.HEYGEN_API_KEY=k"}, []string{"/config", "'HEYGEN_API_KEY' not allowed"}},
-		"S3's secret":        {[]string{"config.AWS_SECRET_ACCESS_KEY=k"}, []string{"'AWS_SECRET_ACCESS_KEY' not allowed"}},
-		"an unknown setting": {[]string{"config.REELKEEP_CONCURENCY=4"}, []string{"'REELKEEP_CONCURENCY' not allowed"}},
-		"an unknown value":   {[]string{"workers.replicas=4"}, []string{"'workers' not allowed"}},
-		"too short a grace":  {[]string{"worker.terminationGracePeriodSeconds=10"}, []string{"/worker/terminationGracePeriodSeconds", "minimum"}},
-		"a bad size":         {[]string{"config.REELKEEP_MEMORY=lots"}, []string{"/config/REELKEEP_MEMORY"}},
-		"a bad duration":     {[]string{"config.REELKEEP_SWEEP_EVERY=1 hour"}, []string{"/config/REELKEEP_SWEEP_EVERY"}},
-		"a bad level":        {[]string{"config.REELKEEP_LOG_LEVEL=loud"}, []string{"must be one of"}},
-		"a budget of none":   {[]string{"worker.podDisruptionBudget.maxUnavailable=0"}, []string{"maxUnavailable"}},
+		"nothing set":           {[]string{"store=", "redis.existingSecret=", "heygen.existingSecret="}, []string{"store: set it to s3://", "redis.existingSecret: name a Secret", "heygen.existingSecret: name a Secret"}},
+		"a folder":              {[]string{"store=./archive"}, []string{"store: want s3://bucket/prefix", "can't be shared"}},
+		"an open API":           {[]string{"api.enabled=true"}, []string{"api.tokens.existingSecret: name a Secret"}},
+		"a token as value":      {[]string{"api.enabled=true", "api.tokens.value=t"}, []string{"'value' not allowed"}},
+		"an ingress to nowhere": {[]string{"api.ingress.enabled=true"}, []string{"api.ingress.enabled: there is nothing behind it", "api.ingress.hosts"}},
+		"both monitors":         {[]string{"serviceMonitor.enabled=true", "podMonitor.enabled=true"}, []string{"choose one"}},
+		"a secret as value":     {[]string{"redis.url=redis://:pw@host"}, []string{"/redis", "'url' not allowed"}},
+		"a secret in config":    {[]string{"config.HEYGEN_API_KEY=k"}, []string{"/config", "'HEYGEN_API_KEY' not allowed"}},
+		"S3's secret":           {[]string{"config.AWS_SECRET_ACCESS_KEY=k"}, []string{"'AWS_SECRET_ACCESS_KEY' not allowed"}},
+		"an unknown setting":    {[]string{"config.REELKEEP_CONCURENCY=4"}, []string{"'REELKEEP_CONCURENCY' not allowed"}},
+		"an unknown value":      {[]string{"workers.replicas=4"}, []string{"'workers' not allowed"}},
+		"too short a grace":     {[]string{"worker.terminationGracePeriodSeconds=10"}, []string{"/worker/terminationGracePeriodSeconds", "minimum"}},
+		"a bad size":            {[]string{"config.REELKEEP_MEMORY=lots"}, []string{"/config/REELKEEP_MEMORY"}},
+		"a bad duration":        {[]string{"config.REELKEEP_SWEEP_EVERY=1 hour"}, []string{"/config/REELKEEP_SWEEP_EVERY"}},
+		"a bad level":           {[]string{"config.REELKEEP_LOG_LEVEL=loud"}, []string{"must be one of"}},
+		"a budget of none":      {[]string{"worker.podDisruptionBudget.maxUnavailable=0"}, []string{"maxUnavailable"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -310,5 +336,37 @@ func TestChartsAlertsAreTheRuleFilesButForThoseSwitchedOff(t *testing.T) {
 	}
 	if rules := decode(t, template(t, "minimal-values.yaml")).rules; len(rules) != 0 {
 		t.Error("a cluster without the operator is given a PrometheusRule")
+	}
+}
+
+func TestChartsIngressLeadsToTheAPI(t *testing.T) {
+	t.Parallel()
+	if r := decode(t, template(t, "minimal-values.yaml")); len(r.ingresses) != 0 || len(r.services) != 1 || len(r.deployments) != 2 {
+		t.Error("nobody asked for an API, and there is one")
+	}
+	r := decode(t, template(t, "full-values.yaml"))
+	if len(r.ingresses) != 1 || len(r.ingresses[0].Spec.Rules) != 2 {
+		t.Fatalf("%d ingresses", len(r.ingresses))
+	}
+	var door *corev1.Service
+	for i, s := range r.services {
+		if strings.HasSuffix(s.Name, "-api") {
+			door = &r.services[i]
+		}
+	}
+	if door == nil || door.Spec.Ports[0].Name != "http" || door.Spec.Ports[0].TargetPort.StrVal != "http" || door.Spec.PublishNotReadyAddresses {
+		t.Fatalf("the service of the API: %+v", door)
+	}
+	paths := 0
+	for _, rule := range r.ingresses[0].Spec.Rules {
+		for _, p := range rule.HTTP.Paths {
+			paths++
+			if to := p.Backend.Service; to.Name != door.Name || to.Port.Name != "http" {
+				t.Errorf("%s%s leads to %+v", rule.Host, p.Path, to)
+			}
+		}
+	}
+	if paths != 3 {
+		t.Errorf("%d paths", paths)
 	}
 }

@@ -122,7 +122,7 @@ func TestComposesReelkeepIsConfinedAndHasTimeToDrain(t *testing.T) {
 	if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}) {
 		t.Errorf("the container is not confined: %+v", s)
 	}
-	if !slices.Equal(s.Command, []string{"serve"}) || !slices.Equal(s.Healthcheck.Test, []string{"CMD", "/reelkeep", "health"}) {
+	if !slices.Equal(s.Command, []string{"serve", "--roles", "worker,sweeper"}) || !slices.Equal(s.Healthcheck.Test, []string{"CMD", "/reelkeep", "health"}) {
 		t.Errorf("it runs %q and is asked by %q", s.Command, s.Healthcheck.Test)
 	}
 	for _, on := range []string{"redis", "bucket"} {
@@ -144,16 +144,40 @@ func TestComposeTakesSecretsFromTheEnvironment(t *testing.T) {
 			}
 		}
 	}
-	env := c.Services["reelkeep"].Environment
-	cfg, err := config.Load(func(s config.Setting) (string, bool) {
-		value, ok := env[s.Env]
-		return value, ok
-	})
-	if err == nil {
-		err = cfg.Need("HEYGEN_API_KEY", "REELKEEP_REDIS", "REELKEEP_STORE")
+	for _, name := range []string{"reelkeep", "api"} {
+		env := c.Services[name].Environment
+		cfg, err := config.Load(func(s config.Setting) (string, bool) {
+			value, ok := env[s.Env]
+			if strings.HasPrefix(value, "${") && strings.Contains(value, ":?") {
+				value = "what-somebody-has-put-into-.env"
+			}
+			if _, standard, found := strings.Cut(value, ":-"); found {
+				value = strings.TrimSuffix(standard, "}")
+			}
+			return value, ok
+		})
+		if err == nil {
+			err = cfg.Need("HEYGEN_API_KEY", "REELKEEP_REDIS", "REELKEEP_STORE")
+		}
+		if err != nil {
+			t.Errorf("%s: the program refuses these settings: %v", name, err)
+		}
 	}
-	if err != nil {
-		t.Errorf("the program refuses these settings: %v", err)
+}
+
+// The API is a process of its own: a published port can't be shared by the workers that --scale makes.
+func TestComposesAPIIsPublishedAndHasAToken(t *testing.T) {
+	t.Parallel()
+	c := readCompose(t)
+	worker, api := c.Services["reelkeep"], c.Services["api"]
+	if !slices.Equal(api.Command, []string{"serve", "--roles", "api"}) || !slices.Equal(api.Ports, []string{"127.0.0.1:8080:8080"}) || len(worker.Ports) > 0 {
+		t.Errorf("api runs %q and publishes %q, reelkeep %q", api.Command, api.Ports, worker.Ports)
+	}
+	if api.Environment["REELKEEP_LISTEN"] != ":8080" || !strings.Contains(api.Environment["REELKEEP_API_TOKENS"], ":?") || worker.Environment["REELKEEP_API_TOKENS"] != "" {
+		t.Errorf("the API's settings: %v", api.Environment)
+	}
+	if !api.ReadOnly || !slices.Equal(api.CapDrop, []string{"ALL"}) || api.Environment["REELKEEP_STORE"] != worker.Environment["REELKEEP_STORE"] {
+		t.Errorf("the API is not confined, or looks elsewhere: %+v", api)
 	}
 }
 
@@ -180,7 +204,8 @@ func TestPrometheusOfComposeScrapesTheFleetAndLoadsTheAlerts(t *testing.T) {
 		t.Fatalf("want one job that finds its targets by name, got %+v", p)
 	}
 	c := readCompose(t)
-	if dns := p.ScrapeConfigs[0].DNS[0]; dns.Port != 9464 || dns.Type != "A" || c.Services[dns.Names[0]].Build == "" {
+	dns := p.ScrapeConfigs[0].DNS[0]
+	if dns.Port != 9464 || dns.Type != "A" || len(dns.Names) != 2 || c.Services[dns.Names[0]].Build == "" || c.Services[dns.Names[1]].Build == "" {
 		t.Errorf("it scrapes %+v, which is not where reelkeep shows its metrics", dns)
 	}
 	mounted := slices.ContainsFunc(c.Services["prometheus"].Volumes, func(v string) bool {

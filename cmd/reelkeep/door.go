@@ -51,7 +51,8 @@ func (d *door) Close() error {
 // newAPI brings together what the door serves, and returns the role.
 func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.Context) error, error) {
 	handler, err := httpapi.New(httpapi.Deps{
-		Guard: &auth.Guard{Tokens: tokensOf(s.cfg)}, Mounts: s.webhooks(client), Log: s.log,
+		Guard: &auth.Guard{Tokens: tokensOf(s.cfg)}, Videos: client, Archive: p.shelf.Store, Accounts: s.accounts(client),
+		Mounts: s.webhooks(client), PublicURL: s.cfg.PublicURL, Log: s.log,
 	})
 	if err != nil {
 		return nil, err
@@ -60,6 +61,14 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 		s.board.spare("redis") // what is archived is served without it
 	}
 	return func(ctx context.Context) error { return d.server.Serve(ctx, handler) }, nil
+}
+
+// accounts says for which accounts the fleet has a key. All processes that have keys have the same.
+func (s *service) accounts(client *queue.Client) func(context.Context) ([]string, error) {
+	if names := s.cfg.AccountNames(); len(names) > 0 {
+		return func(context.Context) ([]string, error) { return names, nil }
+	}
+	return func(ctx context.Context) ([]string, error) { return accountsOf(ctx, client) }
 }
 
 func tokensOf(cfg config.Config) *auth.Tokens {

@@ -75,6 +75,13 @@ func (f *fleet) enqueue(ids ...string) {
 	}
 }
 
+// command is a command of somebody whose settings are the fleet's.
+func (f *fleet) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(f.t.Context(), binary, args...)
+	cmd.Env = f.env
+	return cmd
+}
+
 // process is a running `reelkeep serve`.
 type process struct {
 	t    *testing.T

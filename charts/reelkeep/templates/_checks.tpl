@@ -16,6 +16,15 @@
 {{- if and $v.serviceMonitor.enabled $v.podMonitor.enabled -}}
 {{- $wrong = append $wrong "serviceMonitor.enabled and podMonitor.enabled: choose one, or every process is counted twice" -}}
 {{- end -}}
+{{- if and $v.api.enabled (not $v.api.tokens.existingSecret) -}}
+{{- $wrong = append $wrong (printf "api.tokens.existingSecret: name a Secret that holds the tokens of the API under the key %q (a comma list of token or account:token)" $v.api.tokens.key) -}}
+{{- end -}}
+{{- if and $v.api.ingress.enabled (not $v.api.enabled) -}}
+{{- $wrong = append $wrong "api.ingress.enabled: there is nothing behind it without api.enabled" -}}
+{{- end -}}
+{{- if and $v.api.ingress.enabled (not $v.api.ingress.hosts) -}}
+{{- $wrong = append $wrong "api.ingress.hosts: name at least one host" -}}
+{{- end -}}
 {{- if $wrong -}}
 {{- fail (printf "\n\n  %s\n\ndocs/deploy.md shows a whole example." (join "\n  " $wrong)) -}}
 {{- end -}}

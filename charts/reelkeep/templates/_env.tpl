@@ -1,6 +1,9 @@
-{{/* The environment of both roles: settings as they are, secrets by reference. */}}
+{{/*
+The environment of a role: settings as they are, secrets by reference, each only for those that need it.
+Call with (dict "root" $ "role" "worker").
+*/}}
 {{- define "reelkeep.env" -}}
-{{- $v := .Values -}}
+{{- $v := .root.Values -}}
 - name: REELKEEP_OPS_LISTEN
   value: ":9464" # IPv4 and IPv6
 - name: REELKEEP_STORE
@@ -20,6 +23,32 @@
   {{- include "reelkeep.secretKey" (list $v.s3.existingSecret $v.s3.accessKeyIdKey) | nindent 2 }}
 - name: AWS_SECRET_ACCESS_KEY
   {{- include "reelkeep.secretKey" (list $v.s3.existingSecret $v.s3.secretAccessKeyKey) | nindent 2 }}
+{{- end }}
+{{- if $v.notify.existingSecret }}
+- name: REELKEEP_NOTIFY_SECRET
+  {{- include "reelkeep.secretKey" (list $v.notify.existingSecret $v.notify.key) | nindent 2 }}
+{{- end }}
+{{- if eq .role "api" }}
+- name: REELKEEP_LISTEN
+  value: ":8080" # IPv4 and IPv6
+- name: REELKEEP_API_TOKENS
+  {{- include "reelkeep.secretKey" (list $v.api.tokens.existingSecret $v.api.tokens.key) | nindent 2 }}
+{{- with $v.api.links }}
+{{- if .existingSecret }}
+- name: REELKEEP_LINK_SECRETS
+  {{- include "reelkeep.secretKey" (list .existingSecret .key) | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- with $v.api.webhooks }}
+{{- if and .existingSecret .secretsKey }}
+- name: REELKEEP_WEBHOOK_SECRETS
+  {{- include "reelkeep.secretKey" (list .existingSecret .secretsKey) | nindent 2 }}
+{{- end }}
+{{- if and .existingSecret .tokenKey }}
+- name: REELKEEP_WEBHOOK_TOKEN
+  {{- include "reelkeep.secretKey" (list .existingSecret .tokenKey) | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- range $name, $value := $v.config }}
 - name: {{ $name }}

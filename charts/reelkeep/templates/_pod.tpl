@@ -1,5 +1,5 @@
 {{/*
-The pod template of a role; both are the same program.
+The pod template of a role; all are the same program.
 Call with (dict "root" $ "role" "worker" "values" .Values.worker).
 */}}
 {{- define "reelkeep.pod" -}}
@@ -41,11 +41,16 @@ spec:
       imagePullPolicy: {{ $v.image.pullPolicy }}
       args: [serve, --roles, {{ .role }}]
       env:
-        {{- include "reelkeep.env" $root | nindent 8 }}
+        {{- include "reelkeep.env" (dict "root" $root "role" .role) | nindent 8 }}
       ports:
         - name: ops
           containerPort: 9464
           protocol: TCP
+        {{- if eq .role "api" }}
+        - name: http
+          containerPort: 8080
+          protocol: TCP
+        {{- end }}
       # It listens before it contacts anything. What is out of reach makes it not ready, never dead: a restart would not
       # bring Redis back.
       startupProbe:
