@@ -148,9 +148,12 @@ func (e *Error) Permanent() bool { return e.gone }
 
 // laterError is an Error whose receiver says when to come again.
 type laterError struct {
-	*Error
+	why   *Error
 	after time.Duration
 }
+
+func (e *laterError) Error() string { return e.why.Error() }
+func (e *laterError) Unwrap() error { return e.why }
 
 // RetryAfter is when to come again.
 func (e *laterError) RetryAfter() time.Duration { return e.after }
