@@ -31,10 +31,13 @@ func enqueueCommand(con *console) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := checkFleetAccount(ctx, client, job.Account); err != nil {
-				return err
-			}
 			run := &enqueueRun{con: con, client: client, json: c.Bool("json"), job: job}
+			switch err := checkFleetAccount(ctx, client, job.Account); {
+			case err != nil && codeOf(ctx, err) == exitNotDone:
+				return err
+			case err != nil:
+				return run.brokenOff(fmt.Errorf("enqueue: %w", err))
+			}
 			return run.do(ctx, c.Args().Slice())
 		}),
 	}

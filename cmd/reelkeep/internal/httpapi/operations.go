@@ -44,7 +44,7 @@ func enqueueOperation() huma.Operation {
 func listOperation() huma.Operation {
 	op := operation("listVideos", http.MethodGet, videosPath, http.StatusForbidden)
 	op.Summary = "List videos"
-	op.Description = "Lists videos, those that wait first and beyond that in no order, page by page: go on with next_cursor until it is null. A video that changes its state meanwhile may be seen twice, or not at all. Of videos that have ended, long titles are cut and large metadata is left to reading them one by one from the archive."
+	op.Description = "Lists videos, those that wait first and beyond that in no order, page by page: go on with next_cursor until it is null. A video that changes its state meanwhile may be seen twice, or not at all. Of videos that have ended, long titles are cut and large metadata is left out; the manifest in the archive has both."
 	return succeeds(op, http.StatusOK, "A page of videos")
 }
 
