@@ -67,7 +67,7 @@ func (s *Server) deliver(ctx context.Context, t *asynq.Task) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(s.telling, func() { cancel(ErrDraining) })()
+	defer context.AfterFunc(s.telling, func() { cancel(ErrDraining) })() //nolint:contextcheck // it only waits for the drain
 	err = s.safelyNotify(ctx, n.notification())
 	var final permanent
 	switch {
