@@ -160,6 +160,7 @@ func TestOverviewTellsWhatWaitsForLaterByStep(t *testing.T) {
 		want := map[queue.Step]map[string]int64{
 			queue.StepStatus:   {"waiting": 0, "working": 0, "later": 2},
 			queue.StepTransfer: {"waiting": 0, "working": 0, "later": 1},
+			queue.StepNotify:   {"waiting": 0, "working": 0, "later": 0},
 		}
 		var o queue.Overview
 		defer func() {

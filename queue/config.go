@@ -34,6 +34,11 @@ type ServerConfig struct {
 	// handed nothing: every video would only be tried and put back. It is asked with every beat.
 	Ready func() bool
 
+	// Notify hears of what has become of videos, at least once and in its own time; nil: nothing is noted for anybody.
+	// RiskEvery is how often it is looked for videos that have come to be at risk; 30s.
+	Notify    Notifier
+	RiskEvery time.Duration
+
 	Log  *slog.Logger
 	Now  func() time.Time
 	Name string // names the server among others; random if empty. No two may share one.
@@ -53,6 +58,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	def(&c.BackoffCap, 15*time.Minute)
 	def(&c.BeatEvery, 5*time.Second)
 	def(&c.DeadAfter, 30*time.Second)
+	def(&c.RiskEvery, riskEvery)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -325,6 +325,7 @@ func (e *entry) handOut() *entry {
 	next := e.clone()
 	next.Epoch++
 	next.Flight = true
+	next.Called = false
 	next.Due = 0
 	if next.Step == StepTransfer {
 		next.Attempts++

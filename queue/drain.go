@@ -103,6 +103,7 @@ func (s *Server) drain(ctx context.Context, motors []*asynq.Server) error {
 	late := time.AfterFunc(drainAnswer, s.stopAsking)
 	defer late.Stop()
 
+	s.endTelling()
 	s.mu.Lock()
 	s.draining = true
 	for _, r := range s.runs {

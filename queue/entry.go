@@ -19,8 +19,9 @@ type entry struct {
 	State    State             `json:"state"`
 	Step     Step              `json:"step"`
 	Epoch    int64             `json:"epoch"`
-	Flight   bool              `json:"fly,omitempty"` // handed to asynq under Epoch
-	Due      int64             `json:"due,omitempty"` // not before; 0 is now
+	Flight   bool              `json:"fly,omitempty"`  // handed to asynq under Epoch
+	Due      int64             `json:"due,omitempty"`  // not before; 0 is now
+	Called   bool              `json:"call,omitempty"` // HeyGen has told of it since it was handed out
 
 	Accepted  int64 `json:"at"`
 	Updated   int64 `json:"upd"`

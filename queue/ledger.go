@@ -47,11 +47,11 @@ func moveKeys(account string) []string {
 		keyLater(StepStatus), keyLater(StepTransfer),
 		keyReady(StepStatus, PriorityInteractive, account), keyReady(StepStatus, PriorityBackfill, account),
 		keyReady(StepTransfer, PriorityInteractive, account), keyReady(StepTransfer, PriorityBackfill, account),
-		keyFlight(StepStatus), keyFlight(StepTransfer), keyAccounts,
+		keyFlight(StepStatus), keyFlight(StepTransfer), keyAccounts, keyOutbox,
 	}
 }
 
-const moveArgs = 12
+const moveArgs = 13
 
 // moveScript applies changes of one account's videos. Each is a compare-and-set: it happens whole, with the lists
 // it belongs in, or not at all because somebody else was faster (0) or the backlog is full (-1).
@@ -59,7 +59,7 @@ func moveScript() *redis.Script {
 	return redis.NewScript(`
 local out = {}
 local placed = false
-for p = 2, #ARGV, 12 do
+for p = 2, #ARGV, 13 do
 	local field, place, member, drop, cap = ARGV[p], tonumber(ARGV[p+5]), ARGV[p+7], ARGV[p+8], ARGV[p+11]
 	if (redis.call('HGET', KEYS[1], field) or '') ~= ARGV[p+1] or (redis.call('HGET', KEYS[2], field) or '') ~= ARGV[p+2] then
 		out[#out+1] = 0
@@ -90,6 +90,7 @@ for p = 2, #ARGV, 12 do
 			end
 		end
 		if ARGV[p+10] ~= '' then redis.call('ZADD', KEYS[4], ARGV[p+10], field) else redis.call('ZREM', KEYS[4], field) end
+		if ARGV[p+12] ~= '' then redis.call('RPUSH', KEYS[15], ARGV[p+12]) end
 		out[#out+1] = 1
 	end
 end
@@ -134,6 +135,7 @@ type change struct {
 	done     *entry
 	capacity int // > 0: only while fewer than this are under way
 	now      int64
+	note     string // what goes into the outbox with it; "": nothing
 }
 
 func (c change) args() ([]any, error) {
@@ -167,7 +169,7 @@ func (c change) args() ([]any, error) {
 		capacity = strconv.Itoa(c.capacity)
 	}
 	return []any{c.from.field, c.from.raw, c.from.idx, newRaw, newIdx, place, score, member, drop,
-		string(c.from.state()) + ">" + string(state), deadline, capacity}, nil
+		string(c.from.state()) + ">" + string(state), deadline, capacity, c.note}, nil
 }
 
 // place says which list the entry belongs in, with which score and under which name.

@@ -136,12 +136,23 @@ func parseCounts(raw map[string]string) map[State]int64 {
 // Overview is what a dashboard shows of the queue.
 type Overview struct {
 	States map[State]int64
-	// Tasks counts by step: "waiting" (in the ledger, due), "later" (not due yet) and "working".
+	// Tasks counts by step: "waiting" (in the ledger, due), "later" (not due yet) and "working". Notifications are
+	// counted under StepNotify.
 	Tasks map[Step]map[string]int64
 	// AtRisk are unsealed videos whose deadline is less than a day away, Overdue those whose deadline has passed.
 	// Videos whose deadline nobody knows count with the time they were accepted plus seven days.
 	AtRisk, Overdue  int64
 	EarliestDeadline *time.Time // nil: nothing waits
+}
+
+// askNotify counts the notifications when pipe has run. asynq keeps its lists under names that start with its queue's.
+func askNotify(ctx context.Context, pipe redis.Pipeliner) func() map[string]int64 {
+	const asynqs = "asynq:{" + string(StepNotify) + "}:"
+	out, pending, active := pipe.LLen(ctx, keyOutbox), pipe.LLen(ctx, asynqs+"pending"), pipe.LLen(ctx, asynqs+"active")
+	retry, scheduled := pipe.ZCard(ctx, asynqs+"retry"), pipe.ZCard(ctx, asynqs+"scheduled")
+	return func() map[string]int64 {
+		return map[string]int64{"waiting": out.Val() + pending.Val(), "working": active.Val(), "later": retry.Val() + scheduled.Val()}
+	}
 }
 
 // Overview reads all of it in one round trip.
@@ -165,6 +176,7 @@ func (c *Client) Overview(ctx context.Context) (Overview, error) {
 				pipe.ZCard(ctx, keyReady(step, PriorityBackfill, account)))
 		}
 	}
+	told := askNotify(ctx, pipe)
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return Overview{}, Explain(fmt.Errorf("read overview: %w", err))
 	}
@@ -176,6 +188,7 @@ func (c *Client) Overview(ctx context.Context) (Overview, error) {
 			o.Tasks[step]["waiting"] += w.Val()
 		}
 	}
+	o.Tasks[StepNotify] = told()
 	if z := first.Val(); len(z) > 0 {
 		t := fromMillis(int64(z[0].Score))
 		o.EarliestDeadline = &t

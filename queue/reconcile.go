@@ -105,6 +105,9 @@ func (s *Server) redrive(ctx context.Context, step Step, member string) error {
 	} else {
 		ch.next = next
 	}
+	if err := s.announce(&ch, h.entry.State, next); err != nil {
+		return err
+	}
 	done, err := s.ledger.apply(ctx, next.Account, []change{ch})
 	if err != nil || done[0] != 1 {
 		return err

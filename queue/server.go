@@ -28,7 +28,9 @@ type Server struct {
 	inspector *asynq.Inspector
 	beat      *redis.Script
 	tick      *redis.Script
+	risk      *redis.Script
 	kicks     chan struct{}
+	mail      chan struct{} // something lies in the outbox
 	slots     map[Step]chan struct{}
 
 	mu         sync.Mutex
@@ -45,6 +47,8 @@ type Server struct {
 	stopAsking context.CancelFunc // ends what was asked of Redis before the drain
 	grace      context.Context    // ends when handlers have had their time
 	endGrace   context.CancelFunc
+	telling    context.Context // ends when a drain begins: whoever is being told is told again
+	endTelling context.CancelFunc
 	stuck      func() // tells the client that the connection must stay open
 }
 
@@ -64,15 +68,18 @@ func NewServer(rdb redis.UniversalClient, cfg ServerConfig, h Handler) (*Server,
 	}
 	asking, stopAsking := context.WithCancel(context.Background())
 	grace, endGrace := context.WithCancel(context.Background())
+	telling, endTelling := context.WithCancel(context.Background())
 	return &Server{
-		hook: &drainHook{over: asking}, bell: newDoorbell(cfg.IdlePoll), stopAsking: stopAsking, grace: grace, endGrace: endGrace, stuck: func() {},
+		hook: &drainHook{over: asking}, bell: newDoorbell(cfg.IdlePoll), stopAsking: stopAsking, grace: grace, endGrace: endGrace, telling: telling, endTelling: endTelling, stuck: func() {},
 		cfg: cfg, handler: h, rdb: rdb, ledger: newLedger(rdb), log: cfg.Log, owner: owner,
 		clock:     newClock(rdb, cfg.Now),
 		tasks:     asynq.NewClientFromRedisClient(rdb),
 		inspector: asynq.NewInspectorFromRedisClient(rdb),
 		beat:      beatScript(),
 		tick:      tickScript(),
+		risk:      riskScript(),
 		kicks:     make(chan struct{}, 1),
+		mail:      make(chan struct{}, 1),
 		slots: map[Step]chan struct{}{
 			StepStatus:   make(chan struct{}, cfg.StatusConcurrency),
 			StepTransfer: make(chan struct{}, cfg.Concurrency),
@@ -114,6 +121,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer s.bell.close()
 	defer s.stopAsking()
 	defer s.endGrace()
+	defer s.endTelling()
 
 	// Upkeep must outlive ctx: draining means writing to Redis after ctx has ended.
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -133,6 +141,10 @@ func (s *Server) Run(ctx context.Context) error {
 	loops.Go(func() { s.dispatchLoop(dispatching) })
 	loops.Go(func() { s.beatLoop(live) })
 	loops.Go(func() { s.reconcileLoop(dispatching) })
+	if s.cfg.Notify != nil {
+		loops.Go(func() { s.postLoop(dispatching) })
+		loops.Go(func() { s.riskLoop(dispatching) })
+	}
 
 	<-ctx.Done()
 	stopDispatch()
@@ -168,9 +180,16 @@ func (s *Server) arrive(ctx context.Context) error {
 	}
 }
 
-// startMotors starts one asynq server for each step, so that long transfers never hold up status calls.
+// startMotors starts one asynq server for each step, so that long transfers never hold up status calls, and one for
+// notifications.
 func (s *Server) startMotors() ([]*asynq.Server, error) {
 	var motors []*asynq.Server
+	fail := func(err error) ([]*asynq.Server, error) {
+		for _, running := range motors {
+			running.Shutdown()
+		}
+		return nil, err
+	}
 	for _, step := range []Step{StepStatus, StepTransfer} {
 		m := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
 			Concurrency:              s.cfg.slots(step),
@@ -185,10 +204,14 @@ func (s *Server) startMotors() ([]*asynq.Server, error) {
 			LogLevel:       asynq.WarnLevel,
 		})
 		if err := m.Start(s.motorHandler(step)); err != nil {
-			for _, running := range motors {
-				running.Shutdown()
-			}
-			return nil, fmt.Errorf("start the %s queue: %w", step, err)
+			return fail(fmt.Errorf("start the %s queue: %w", step, err))
+		}
+		motors = append(motors, m)
+	}
+	if s.cfg.Notify != nil {
+		m, err := s.startNotifier()
+		if err != nil {
+			return fail(err)
 		}
 		motors = append(motors, m)
 	}

@@ -39,12 +39,18 @@ func (s *Server) conclude(ctx context.Context, r *run, v verdict) (*Change, erro
 		} else {
 			ch.next = next
 		}
+		if err := s.announce(&ch, base.State, next); err != nil {
+			return nil, err
+		}
 		r.wrote = &Change{Status: next.status(nil), Previous: base.State}
 		done, err := s.ledger.apply(ctx, next.Account, []change{ch})
 		if err != nil {
 			return nil, err
 		}
 		if done[0] == 1 {
+			if ch.note != "" {
+				s.mailed()
+			}
 			s.note(next, v.err)
 			return r.wrote, nil
 		}
@@ -163,7 +169,7 @@ func (e *entry) follow(out Outcome, now time.Time) {
 	if e.Sealed != 0 && !e.State.Settled() {
 		e.State = StatePartial
 	}
-	if out.After > 0 && !e.State.Settled() {
+	if out.After > 0 && !e.State.Settled() && !e.Called {
 		e.Due = now.Add(out.After).UnixMilli()
 	}
 }

@@ -51,7 +51,9 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/httpapi/permalink": {"queue", "storage", "worker/heygen", "cmd/reelkeep/internal/httpapi/…"},
 		"cmd/reelkeep/internal/httpapi/dropin":    {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
 		// The measurements look at the program from outside, as its users do: they know nothing of how it works.
-		"cmd/bench": {"worker/heygen/heygensim"},
+		"cmd/bench":                             {"worker/heygen/heygensim"},
+		"cmd/reelkeep/internal/notify":          {"queue", "worker/fetch", "worker/secret", "cmd/reelkeep/internal/report"},
+		"cmd/reelkeep/internal/httpapi/webhook": {"queue", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/problem"},
 	}
 }
 
@@ -88,6 +90,7 @@ func owners() map[string][]string {
 		"github.com/urfave/cli":               {"cmd/reelkeep"},
 		"github.com/vbauerster/mpb":           {"cmd/reelkeep"},
 		"github.com/danielgtaylor/huma":       {"cmd/reelkeep/internal/httpapi"},
+		"github.com/standard-webhooks":        {"cmd/reelkeep/internal/notify"},
 		"code.dny.dev/ssrf":                   {"worker/fetch"},
 		"golang.org/x/time":                   {"queue", "worker/fetch"},
 		"github.com/Eyevinn/mp4ff":            {"worker/media", "worker/heygen/heygensim"},

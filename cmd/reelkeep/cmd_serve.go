@@ -60,8 +60,11 @@ func newService(c *cli.Command, con *console) (*service, error) {
 	if !s.only(roleAPI) {
 		errs = append(errs, cfg.Need("HEYGEN_API_KEY"))
 	}
+	if s.has(roleWorker) && err == nil {
+		errs = append(errs, checkNotify(cfg))
+	}
 	if s.has(roleAPI) && err == nil {
-		errs = append(errs, mayListen(cfg), mayDropIn(cfg))
+		errs = append(errs, mayListen(cfg), mayDropIn(cfg), checkWebhooks(cfg))
 	}
 	if err := errors.Join(append(errs, roleErr)...); err != nil {
 		return nil, withCode(exitUsage, err)

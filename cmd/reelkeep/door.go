@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"net"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
@@ -54,6 +55,7 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(mounts, s.webhooks(client))
 	handler, err := httpapi.New(httpapi.Deps{
 		Guard: &auth.Guard{Tokens: tokensOf(s.cfg)}, Videos: client, Archive: p.shelf.Store, Accounts: s.accounts(client),
 		Links: links, Mounts: mounts, PublicURL: s.cfg.PublicURL, Log: s.log,

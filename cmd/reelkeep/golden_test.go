@@ -41,7 +41,7 @@ func golden(t *testing.T, name, got string) {
 func TestGoldenHelp(t *testing.T) {
 	t.Parallel()
 	var all strings.Builder
-	for _, args := range [][]string{nil, {"demo"}, {"archive"}, {"serve"}, {"enqueue"}, {"status"}, {"list"}, {"retry"}, {"cancel"}, {"sweep"}, {"get"}, {"url"}, {"health"}, {"version"}, {"completion"}} {
+	for _, args := range [][]string{nil, {"demo"}, {"archive"}, {"serve"}, {"enqueue"}, {"status"}, {"list"}, {"retry"}, {"cancel"}, {"sweep"}, {"get"}, {"url"}, {"webhook"}, {"webhook", "register"}, {"webhook", "list"}, {"webhook", "remove"}, {"health"}, {"version"}, {"completion"}} {
 		var out, talk bytes.Buffer
 		line := append(append([]string{"reelkeep"}, args...), "--help")
 		if code := run(t.Context(), line, newConsole(strings.NewReader(""), &out, &talk)); code != exitOK || talk.Len() > 0 {

@@ -36,7 +36,7 @@ func newRoot(con *console) *cli.Command {
 		Action:                          noCommand,
 		Commands: []*cli.Command{
 			demoCommand(con), archiveCommand(con), serveCommand(con), enqueueCommand(con), statusCommand(con), listCommand(con),
-			retryCommand(con), cancelCommand(con), sweepCommand(con), getCommand(con), urlCommand(con), healthCommand(con),
+			retryCommand(con), cancelCommand(con), sweepCommand(con), getCommand(con), urlCommand(con), webhookCommand(con), healthCommand(con),
 			versionCommand(con), docsCommand(con),
 		},
 	}

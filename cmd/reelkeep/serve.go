@@ -148,10 +148,18 @@ func (s *service) serveUntilStopped(ctx context.Context, server *queue.Server) e
 }
 
 func (s *service) newServer(client *queue.Client, p *parts) (*queue.Server, error) {
-	server, err := client.NewServer(queue.ServerConfig{
+	cfg := queue.ServerConfig{
 		Concurrency: s.cfg.Concurrency, StatusConcurrency: fleetStatusSlots, Fingerprint: fingerprintOf(s.cfg, p.shelf), Log: s.log,
 		Ready: func() bool { return s.board.fine("store") }, OnChange: s.metrics.VideoReached,
-	}, s.metrics.Transfers(&bench{archiver: p.archiver, wait: true, outlook: s}))
+	}
+	sender, err := newSender(s.cfg)
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	if sender != nil { // a nil *Sender in the interface would be one
+		cfg.Notify = sender
+	}
+	server, err := client.NewServer(cfg, s.metrics.Transfers(&bench{archiver: p.archiver, wait: true, outlook: s}))
 	if err != nil {
 		return nil, withCode(exitUsage, err)
 	}

@@ -44,7 +44,7 @@ type Config struct {
 	Log  *slog.Logger
 	Now  func() time.Time
 
-	// Observe hears of every request: endpoint is status, list or statuses; code is 2xx, 3xx, 4xx, 429, 5xx or error.
+	// Observe hears of every request: endpoint is status, list, statuses or webhooks; code is 2xx, 3xx, 4xx, 429, 5xx or error.
 	// A request that the caller gave up is not reported. It may be called from several goroutines.
 	Observe func(endpoint, code string, d time.Duration)
 }

@@ -42,6 +42,7 @@ type Error struct {
 	closed  bool   // no request was made: the gate did not let it in
 	busy    bool   // nor is anything wrong: what the fleet allows itself is used up
 	foreign bool   // it is not the API that speaks here
+	webhook bool   // it is about a webhook and no video
 	telling bool   // the code is one that we know to mean Kind
 }
 
@@ -82,6 +83,9 @@ func (e *Error) what() string {
 	case Forbidden:
 		return "HeyGen denies access"
 	case NotFound:
+		if e.webhook {
+			return "HeyGen does not know this webhook"
+		}
 		return "HeyGen does not know this video"
 	case Throttled:
 		return "HeyGen asks for fewer requests"
@@ -121,6 +125,9 @@ func (e *Error) Hint() string {
 	case Forbidden:
 		return "check that the key in " + e.keySetting() + " belongs to the account and plan that own the video"
 	case NotFound:
+		if e.webhook {
+			return "reelkeep webhook list shows those of the account"
+		}
 		return "check the id, and that the key in " + e.keySetting() + " belongs to the account that made the video; a deleted video can't be brought back"
 	case Throttled:
 		return fmt.Sprintf("nothing to do; ask again in %s", e.Wait)
@@ -131,6 +138,9 @@ func (e *Error) Hint() string {
 		return "nothing to do if HeyGen has an outage; otherwise check the network and HEYGEN_API_URL"
 	case Unintelligible:
 		return "try again later; if it stays, check HEYGEN_API_URL and tell the reelkeep project"
+	}
+	if e.webhook {
+		return "the address must begin with https:// and answer OPTIONS with 200 within a second: is reelkeep reachable there, with REELKEEP_WEBHOOK_TOKEN or REELKEEP_WEBHOOK_SECRETS set?"
 	}
 	return "check the id; if it is right, tell the reelkeep project and name the request"
 }

@@ -3,6 +3,7 @@ package heygen
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,6 +51,8 @@ type request struct {
 	api      string
 	path     string
 	query    url.Values
+	method   string // "" is GET
+	body     any    // sent as JSON; nil: none
 }
 
 // get makes one request, if the gate lets it, and returns the members of the answer. Every answer that is not a readable
@@ -92,9 +95,20 @@ func (c *Client) send(ctx context.Context, r request) (*answer, error) {
 	if len(r.query) > 0 {
 		target += "?" + r.query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	var content io.Reader
+	if r.body != nil {
+		raw, err := json.Marshal(r.body)
+		if err != nil {
+			return nil, c.down(r, err)
+		}
+		content = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, firstOf(r.method, http.MethodGet), target, content)
 	if err != nil {
 		return nil, c.down(r, err)
+	}
+	if content != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	if !c.cfg.Key.IsZero() {
 		req.Header.Set("X-Api-Key", c.cfg.Key.Reveal())

@@ -8,6 +8,9 @@ import (
 
 // v1 answers in the envelope of 2023: code 100 is success, and a failed render is one too.
 func (c *call) v1() {
+	if c.webhooks(false) {
+		return
+	}
 	switch c.r.URL.Path {
 	case "/v1/video_status.get", "/v1/video.list":
 	default:

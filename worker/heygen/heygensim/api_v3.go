@@ -9,6 +9,9 @@ import (
 
 // v3 answers {"data":…} or {"error":…}.
 func (c *call) v3() {
+	if c.webhooks(true) {
+		return
+	}
 	rest, ok := strings.CutPrefix(c.r.URL.Path, "/v3/videos")
 	if !ok || (rest != "" && !strings.HasPrefix(rest, "/")) {
 		c.raw(http.StatusNotFound, "text/html; charset=utf-8", notHere)

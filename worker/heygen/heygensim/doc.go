@@ -9,6 +9,8 @@
 //	API    x-api-key is checked; /v1/video_status.get, /v1/video.list, /v3/videos, /v3/videos/{id} and
 //	       /v3/videos/statuses answer in their own envelopes; a generation that is switched off answers an
 //	       HTML page; a list pages by an opaque token; every answer carries fresh links
+//	hooks  addresses are registered and tried out by OPTIONS in both generations; Deliver tells them of an event,
+//	       signed in the dialect of each
 //	video  pending, then processing, then completed or failed; a GIF or captions may turn up later
 //	asset  signed links end at their Expires second, and the query must come back byte for byte: another
 //	       order or another spelling is 403, as it is with CloudFront; ranges, a strong ETag, Last-Modified

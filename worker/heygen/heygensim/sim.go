@@ -42,6 +42,9 @@ type Options struct {
 	// as a string, fields nobody has heard of.
 	Messy bool
 
+	// LateSecret leaves the secret out of the answer that registers a webhook.
+	LateSecret bool
+
 	// CountOnly keeps no journal of the requests but their Counts, so that hundreds of thousands of them cost nothing.
 	CountOnly bool
 }
@@ -69,6 +72,7 @@ type Sim struct {
 	paths   map[string]*object
 	samples samples
 	faults  []apiFault
+	hooks   []*hook
 	outage  *outage // comes before the faults
 }
 

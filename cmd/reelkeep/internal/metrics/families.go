@@ -143,8 +143,8 @@ func (m *Metrics) ofTheWork(b builder) {
 // ofTheFleet are the families of what Redis holds: the same in every process.
 func (m *Metrics) ofTheFleet(b builder) {
 	m.ledger = b.gauges("reelkeep_ledger_videos", "Videos of the fleet by state.", label{"state", words(queue.States()...)})
-	m.tasks = b.gauges("reelkeep_queue_tasks", "Steps of the fleet's videos that wait for a worker, are worked on, or are not due yet.",
-		label{"queue", words(queue.StepStatus, queue.StepTransfer)}, label{"state", []string{"waiting", "working", "later"}})
+	m.tasks = b.gauges("reelkeep_queue_tasks", "Steps of the fleet's videos, and notifications, that wait for a worker, are worked on, or are not due yet.",
+		label{"queue", words(queue.StepStatus, queue.StepTransfer, queue.StepNotify)}, label{"state", []string{"waiting", "working", "later"}})
 	m.earliest = b.NewGaugeVec(prometheus.GaugeOpts{Name: "reelkeep_earliest_deadline_timestamp_seconds",
 		Help: "When the first link of an unsealed video dies; absent when nothing waits."}, nil)
 	m.atRisk = b.gauge("reelkeep_videos_at_risk", "Unsealed videos whose deadline is less than 24 hours away.")

@@ -1,0 +1,194 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
+	"github.com/reelkeep/reelkeep/queue"
+	"github.com/reelkeep/reelkeep/worker/secret"
+)
+
+const (
+	maxBody = 1 << 20
+	// maxDrain is how much of a body that is too long is read all the same: whoever is cut off in the middle of it hears
+	// no answer.
+	maxDrain    = 16 << 20
+	readTimeout = 10 * time.Second
+	// patience is how long Redis may take. HeyGen waits some ten seconds.
+	patience = 8 * time.Second
+)
+
+// Queue is where events go.
+type Queue interface {
+	Signal(ctx context.Context, jobs []queue.Job) ([]queue.Result, error)
+}
+
+// Secret is what HeyGen signs the deliveries of one account with.
+type Secret struct {
+	Account string
+	Secret  secret.String
+}
+
+// Config is what may be delivered, and where it goes.
+type Config struct {
+	Secrets []Secret      // the one that verifies tells the account
+	Token   secret.String // last part of the path of unsigned deliveries
+	// Account is whose an unsigned delivery is that names nobody; Known says which names it may give.
+	Account string
+	Known   func(account string) bool
+
+	Queue Queue
+	Log   *slog.Logger
+	Now   func() time.Time
+}
+
+// Mounts are the routes by pattern; none, where nothing is set that could prove a delivery.
+func Mounts(cfg Config) map[string]http.Handler {
+	mounts := map[string]http.Handler{}
+	if len(cfg.Secrets) == 0 && cfg.Token.IsZero() {
+		return mounts
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	d := &door{cfg: cfg, keys: newKeyring(cfg.Secrets), post: &batcher{queue: cfg.Queue}, talk: talk{log: cfg.Log, now: cfg.Now}}
+	mounts["/webhooks/heygen"] = d.route(d.signed)
+	if !cfg.Token.IsZero() {
+		mounts["/webhooks/heygen/{token}"] = d.route(d.unsigned)
+	}
+	return mounts
+}
+
+type door struct {
+	cfg  Config
+	keys keyring
+	post *batcher
+	talk talk
+}
+
+// route sorts the methods. A HEAD or GET is how some of HeyGen's callers look whether anybody is there.
+func (d *door) route(deliver http.HandlerFunc) http.Handler {
+	const allow = "OPTIONS, GET, HEAD, POST"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodPost:
+			deliver(w, r)
+		case http.MethodOptions, http.MethodGet, http.MethodHead:
+			w.Header().Set("Allow", allow)
+			w.WriteHeader(http.StatusOK)
+		default:
+			p := problem.New(http.StatusMethodNotAllowed, "method_not_allowed", r.Method+" is not done here", "allowed: "+allow)
+			p.Header = http.Header{"Allow": {allow}}
+			p.ServeHTTP(w, r)
+		}
+	})
+}
+
+// The reasons for which a delivery is refused, as the log names them. Whoever sent it is not told which it was.
+const (
+	tooLong      = "too_long"
+	brokenOff    = "broken_off"
+	noSignature  = "no_signature"
+	wrongMAC     = "wrong_signature"
+	wrongTime    = "wrong_time"
+	wrongToken   = "wrong_token"
+	wrongAccount = "unknown_account"
+)
+
+func (d *door) signed(w http.ResponseWriter, r *http.Request) {
+	body, why := readBody(w, r)
+	var account string
+	if why == "" {
+		account, why = d.keys.verify(r.Header, body, d.cfg.Now())
+	}
+	if why != "" {
+		d.refuse(w, r, why)
+		return
+	}
+	d.accept(w, r, account, body)
+}
+
+func (d *door) unsigned(w http.ResponseWriter, r *http.Request) {
+	if !sameToken(r.PathValue("token"), d.cfg.Token) {
+		drain(r)
+		d.refuse(w, r, wrongToken)
+		return
+	}
+	body, why := readBody(w, r)
+	account := d.cfg.Account
+	if name := r.URL.Query().Get("account"); name != "" {
+		account = name
+	}
+	if why == "" && !d.cfg.Known(account) {
+		why = wrongAccount
+	}
+	if why != "" {
+		d.refuse(w, r, why)
+		return
+	}
+	d.accept(w, r, account, body)
+}
+
+// refuse says no more than that: a caller who guesses shall not learn how close he was.
+func (d *door) refuse(w http.ResponseWriter, r *http.Request, why string) {
+	d.talk.refused(why)
+	problem.New(http.StatusUnauthorized, "unauthorized", "this delivery is not proven to be HeyGen's",
+		"REELKEEP_WEBHOOK_SECRETS, webhook_secrets of an account and REELKEEP_WEBHOOK_TOKEN set what is; the log tells what was wrong").ServeHTTP(w, r)
+}
+
+// accept hands in what the delivery names, and answers when Redis holds it.
+func (d *door) accept(w http.ResponseWriter, r *http.Request, account string, body []byte) {
+	e := parse(body)
+	if e.videoID == "" {
+		d.cfg.Log.Debug("a delivery of HeyGen's names no video for us", "event", e.name)
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	receipt, err := d.post.signal(ctx, queue.Job{VideoID: e.videoID, Account: account})
+	switch {
+	case errors.Is(err, queue.ErrInvalidJob):
+		d.cfg.Log.Debug("a delivery of HeyGen's can't be handed in", "event", e.name, "err", err)
+	case err != nil:
+		d.talk.away(queue.Explain(err))
+		p := problem.New(http.StatusServiceUnavailable, "redis_away", "the event can't be taken now", "deliver it again in a moment")
+		p.RetryAfter = 5 * time.Second
+		p.ServeHTTP(w, r)
+		return
+	default:
+		d.cfg.Log.Debug("heygen told of a video", "event", e.name, "video_id", e.videoID, "account", account, "state", string(receipt.State), "duplicate", receipt.Duplicate)
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// readBody reads a body that is not longer than it may be. why says what is wrong with it.
+func readBody(w http.ResponseWriter, r *http.Request) (body []byte, why string) {
+	// Whoever sends a byte at a time keeps a connection, and not for long. A writer that has no deadline is a test's.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
+	if r.ContentLength > maxBody {
+		drain(r)
+		return nil, tooLong
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, brokenOff
+	case len(body) > maxBody:
+		drain(r)
+		return nil, tooLong
+	}
+	return body, ""
+}
+
+// drain reads on for a while, so that the sender comes to read the answer. One that asks before it sends needs no such help.
+func drain(r *http.Request) {
+	if r.Header.Get("Expect") == "" {
+		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxDrain))
+	}
+}
