@@ -13,8 +13,7 @@ const smallLimit = 16 * mib
 // create writes a small object that must not be there yet. It returns ErrExists when other bytes are there. The same
 // bytes count as ours: a lost reply makes the second try of our own write fail.
 func (s *Store) create(ctx context.Context, key string, data []byte) (string, error) {
-	caps, err := s.Check(ctx)
-	if err != nil {
+	if _, err := s.Check(ctx); err != nil {
 		return "", err
 	}
 	// Always looked at first: versitygw overwrites a file that was copied into its folder by hand, whatever the
@@ -23,7 +22,16 @@ func (s *Store) create(ctx context.Context, key string, data []byte) (string, er
 	if err == nil || !errors.Is(err, ErrNotFound) {
 		return etag, err
 	}
-	etag, err = s.put(ctx, key, data, putOptions{contentType: "application/json", ifAbsent: caps.PutIfAbsent})
+	return s.createUnseen(ctx, key, data)
+}
+
+// createUnseen is create after a look.
+func (s *Store) createUnseen(ctx context.Context, key string, data []byte) (string, error) {
+	caps, err := s.Check(ctx)
+	if err != nil {
+		return "", err
+	}
+	etag, err := s.put(ctx, key, data, putOptions{contentType: "application/json", ifAbsent: caps.PutIfAbsent})
 	if err == nil && caps.PutIfAbsent {
 		return etag, nil
 	}

@@ -27,11 +27,11 @@ func (s *Store) Raw(ctx context.Context, key string) ([]byte, error) {
 // Keys lists all keys below the prefix.
 func (s *Store) Keys(ctx context.Context) ([]string, error) {
 	var all []string
-	for k, err := range s.keys(ctx, s.loc.prefix) {
+	for o, err := range s.objects(ctx, s.loc.prefix) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, k[len(s.loc.prefix):])
+		all = append(all, o.key[len(s.loc.prefix):])
 	}
 	return all, nil
 }

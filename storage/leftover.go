@@ -36,17 +36,17 @@ func (s *Store) Leftovers(ctx context.Context, k VideoKey, sealed *Manifest) (ma
 	}
 	found := map[string]Leftover{}
 	dir := s.dir(k)
-	for key, err := range s.keys(ctx, dir) {
+	for o, err := range s.objects(ctx, dir) {
 		if err != nil {
 			return nil, err
 		}
-		name := strings.TrimPrefix(key, dir)
+		name := strings.TrimPrefix(o.key, dir)
 		asset, isRecord := strings.CutPrefix(name, uploadDir)
 		switch {
 		case isRecord:
 			err = s.leftUpload(ctx, k, strings.TrimSuffix(asset, ".json"), found)
 		case validAssetKey(name) == nil && (sealed == nil || !sealed.refersTo(name)):
-			err = s.leftObject(ctx, key, name, found)
+			err = s.leftObject(ctx, o.key, name, found)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look for what is left of video %s: %w", k, err)

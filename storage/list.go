@@ -78,19 +78,26 @@ func (s *Store) folders(ctx context.Context, prefix string) iter.Seq2[[]string, 
 	}
 }
 
-// keys lists every object under a prefix.
-func (s *Store) keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+// listed is an object as a list shows it.
+type listed struct {
+	key  string
+	size int64
+	etag string
+}
+
+// objects lists every object under a prefix.
+func (s *Store) objects(ctx context.Context, prefix string) iter.Seq2[listed, error] {
+	return func(yield func(listed, error) bool) {
 		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.loc.bucket, Prefix: &prefix},
 			func(o *s3.ListObjectsV2PaginatorOptions) { o.StopOnDuplicateToken = true })
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				yield("", s.fail(ctx, "list", prefix, err))
+				yield(listed{}, s.fail(ctx, "list", prefix, err))
 				return
 			}
 			for _, o := range page.Contents {
-				if !yield(aws.ToString(o.Key), nil) {
+				if !yield(listed{aws.ToString(o.Key), aws.ToInt64(o.Size), aws.ToString(o.ETag)}, nil) {
 					return
 				}
 			}

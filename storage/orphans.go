@@ -64,13 +64,29 @@ func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
 	if err := k.Validate(); err != nil {
 		return err
 	}
+	var assets []string
 	prefix := s.dir(k) + uploadDir
-	for key, err := range s.keys(ctx, prefix) {
+	for o, err := range s.objects(ctx, prefix) {
 		if err != nil {
 			return err
 		}
-		asset, ok := strings.CutSuffix(strings.TrimPrefix(key, prefix), ".json")
-		if !ok || !validName(asset, 40) {
+		assets = append(assets, recordedAsset(strings.TrimPrefix(o.key, prefix)))
+	}
+	return s.endUploads(ctx, k, assets)
+}
+
+// recordedAsset is the asset of a record, by its name below the folder of records; "" for anything else.
+func recordedAsset(name string) string {
+	if asset, ok := strings.CutSuffix(name, ".json"); ok && validName(asset, 40) {
+		return asset
+	}
+	return ""
+}
+
+// endUploads ends the uploads of these assets.
+func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) error {
+	for _, asset := range assets {
+		if asset == "" {
 			continue
 		}
 		rec, _, err := s.loadRecord(ctx, k, asset)

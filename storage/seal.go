@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Manifest reads the manifest of a video. ErrNotFound means that the video is not archived.
@@ -30,11 +31,15 @@ func (s *Store) Manifest(ctx context.Context, k VideoKey) (*Manifest, error) {
 // Seal commits a video: it looks at every asset once more, ends what is left of its uploads and writes the manifest
 // under the condition that none is there. ErrExists means that another worker has sealed it; read theirs.
 func (s *Store) Seal(ctx context.Context, m *Manifest) error {
-	data, key, err := s.prepareSeal(ctx, m)
+	there, err := s.survey(ctx, m.Key())
 	if err != nil {
 		return err
 	}
-	etag, err := s.create(ctx, key, data)
+	data, key, err := s.prepareSeal(ctx, m, there)
+	if err != nil {
+		return err
+	}
+	etag, err := s.commit(ctx, key, data, there)
 	if err != nil {
 		return fmt.Errorf("seal video %s: %w", m.Key(), err)
 	}
@@ -48,7 +53,11 @@ func (s *Store) Reseal(ctx context.Context, m *Manifest) error {
 	if m.etag == "" {
 		return fmt.Errorf("reseal video %s: read the manifest first, so that it is known what would be replaced", m.Key())
 	}
-	data, key, err := s.prepareSeal(ctx, m)
+	there, err := s.survey(ctx, m.Key())
+	if err != nil {
+		return err
+	}
+	data, key, err := s.prepareSeal(ctx, m, there)
 	if err != nil {
 		return err
 	}
@@ -60,8 +69,56 @@ func (s *Store) Reseal(ctx context.Context, m *Manifest) error {
 	return s.flush(key)
 }
 
+// folder is what the store holds of a video, by name below its folder.
+type folder map[string]listed
+
+// survey lists a video's folder: one request, however many files it has.
+func (s *Store) survey(ctx context.Context, k VideoKey) (folder, error) {
+	if err := k.Validate(); err != nil {
+		return nil, err
+	}
+	there, dir := folder{}, s.dir(k)
+	for o, err := range s.objects(ctx, dir) {
+		if err != nil {
+			return nil, fmt.Errorf("look at video %s before it is sealed: %w", k, err)
+		}
+		there[strings.TrimPrefix(o.key, dir)] = o
+	}
+	return there, nil
+}
+
+// recorded are the assets of which there is an upload record.
+func (f folder) recorded() []string {
+	var assets []string
+	for name := range f {
+		if record, ok := strings.CutPrefix(name, uploadDir); ok {
+			assets = append(assets, recordedAsset(record))
+		}
+	}
+	return assets
+}
+
+// shows says whether the list shows an asset as the manifest has it.
+func (f folder) shows(a Asset) bool {
+	o, ok := f[a.Key]
+	return ok && o.size == a.Bytes && (a.ETag == "" || o.etag == a.ETag)
+}
+
+// commit writes a manifest where none is. That none was listed a moment ago counts as a look only where the store
+// itself refuses to overwrite one.
+func (s *Store) commit(ctx context.Context, key string, data []byte, there folder) (string, error) {
+	caps, err := s.Check(ctx)
+	if err != nil {
+		return "", err
+	}
+	if _, listed := there[manifestName]; listed || !caps.PutIfAbsent || len(there.recorded()) > 0 {
+		return s.create(ctx, key, data)
+	}
+	return s.createUnseen(ctx, key, data)
+}
+
 // prepareSeal makes sure that what the manifest says is true at this moment: a stale worker may have been there.
-func (s *Store) prepareSeal(ctx context.Context, m *Manifest) ([]byte, string, error) {
+func (s *Store) prepareSeal(ctx context.Context, m *Manifest, there folder) ([]byte, string, error) {
 	m.Account, m.Generation = m.Key().account(), max(1, m.Generation)
 	if m.SealedAt.IsZero() {
 		m.SealedAt = s.now().UTC()
@@ -70,21 +127,14 @@ func (s *Store) prepareSeal(ctx context.Context, m *Manifest) ([]byte, string, e
 		return nil, "", err
 	}
 	for _, a := range m.Assets {
-		o, err := s.Stat(ctx, m.Key(), a.Key)
-		if errors.Is(err, ErrNotFound) {
-			return nil, "", &DamagedError{Key: s.dir(m.Key()) + a.Key, What: "is missing"}
+		if there.shows(a) {
+			continue
 		}
-		if err != nil {
+		if err := s.confirm(ctx, m, a); err != nil { // some stores' lists show other ETags than the objects have
 			return nil, "", err
 		}
-		if o.Size != a.Bytes || (a.ETag != "" && o.ETag != a.ETag) {
-			return nil, "", &DamagedError{
-				Key:  s.dir(m.Key()) + a.Key,
-				What: fmt.Sprintf("has %d bytes and ETag %s, and the manifest would say %d and %s", o.Size, o.ETag, a.Bytes, a.ETag),
-			}
-		}
 	}
-	if err := s.AbortOrphans(ctx, m.Key()); err != nil {
+	if err := s.endUploads(ctx, m.Key(), there.recorded()); err != nil {
 		return nil, "", err
 	}
 	if err := s.flushAssets(m); err != nil {
@@ -92,6 +142,24 @@ func (s *Store) prepareSeal(ctx context.Context, m *Manifest) ([]byte, string, e
 	}
 	data, err := m.encode()
 	return data, s.dir(m.Key()) + manifestName, err
+}
+
+// confirm asks the store for one asset.
+func (s *Store) confirm(ctx context.Context, m *Manifest, a Asset) error {
+	o, err := s.Stat(ctx, m.Key(), a.Key)
+	if errors.Is(err, ErrNotFound) {
+		return &DamagedError{Key: s.dir(m.Key()) + a.Key, What: "is missing"}
+	}
+	if err != nil {
+		return err
+	}
+	if o.Size != a.Bytes || (a.ETag != "" && o.ETag != a.ETag) {
+		return &DamagedError{
+			Key:  s.dir(m.Key()) + a.Key,
+			What: fmt.Sprintf("has %d bytes and ETag %s, and the manifest would say %d and %s", o.Size, o.ETag, a.Bytes, a.ETag),
+		}
+	}
+	return nil
 }
 
 func (s *Store) flushAssets(m *Manifest) error {
