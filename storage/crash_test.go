@@ -253,7 +253,7 @@ func TestLeftoversTellWhatADeadWorkerStored(t *testing.T) {
 	put(t, g, 1, small)
 	o := finish(t, g, small)
 
-	got, err := s.Leftovers(t.Context(), video, nil)
+	got, err := s.Leftovers(t.Context(), listFolder(t, s), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestLeftoversTellWhatADeadWorkerStored(t *testing.T) {
 	}
 	sealed := sealable2(o)
 	sealed.Assets[0].Key = "preview.gif"
-	if got, err := s.Leftovers(t.Context(), video, sealed); err != nil || len(got) != 1 {
+	if got, err := s.Leftovers(t.Context(), listFolder(t, s), sealed); err != nil || len(got) != 1 {
 		t.Errorf("beside a manifest: %v, %v; want only the video", got, err)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,28 +30,22 @@ type Leftover struct {
 	Object   *Object // not nil: a whole object of one part
 }
 
-// Leftovers returns, by asset, what an earlier worker has stored of a video and no manifest vouches for. sealed is the
-// manifest of the video, or nil. Usually nothing is there, and then this is one request.
-func (s *Store) Leftovers(ctx context.Context, k VideoKey, sealed *Manifest) (map[string]Leftover, error) {
-	if err := k.Validate(); err != nil {
-		return nil, err
-	}
+// Leftovers returns, by asset, what an earlier worker has stored of a video and no manifest vouches for, as far as it lay in
+// the folder. sealed is the manifest of the video, or nil. Usually nothing is there, and then this asks for nothing.
+func (s *Store) Leftovers(ctx context.Context, in *Folder, sealed *Manifest) (map[string]Leftover, error) {
 	found := map[string]Leftover{}
-	dir := s.dir(k)
-	for o, err := range s.objects(ctx, dir) {
-		if err != nil {
-			return nil, err
-		}
-		name := strings.TrimPrefix(o.key, dir)
+	// Records come before objects in the order of names, and an upload that is under way owns its object.
+	for _, name := range slices.Sorted(maps.Keys(in.there)) {
+		var err error
 		asset, isRecord := strings.CutPrefix(name, uploadDir)
 		switch {
 		case isRecord:
-			err = s.leftUpload(ctx, k, strings.TrimSuffix(asset, ".json"), found)
+			err = s.leftUpload(ctx, in.video, strings.TrimSuffix(asset, ".json"), found)
 		case validAssetKey(name) == nil && (sealed == nil || !sealed.refersTo(name)):
-			err = s.leftObject(ctx, o.key, name, found)
+			err = s.leftObject(ctx, in.there[name].key, name, found)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look for what is left of video %s: %w", k, err)
+			return nil, fmt.Errorf("look for what is left of video %s: %w", in.video, err)
 		}
 	}
 	return found, nil

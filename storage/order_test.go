@@ -21,6 +21,16 @@ func send(t *testing.T, u *storage.Upload, n int, data []byte) {
 	}
 }
 
+// listFolder lists the folder of the test's video.
+func listFolder(t *testing.T, s *storage.Store) *storage.Folder {
+	t.Helper()
+	f, err := s.Folder(t.Context(), video)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 func hash(t *testing.T, u *storage.Upload, n int, data []byte) {
 	t.Helper()
 	if err := u.Hash(n, cutPart(u, n, data)); err != nil {
@@ -91,7 +101,7 @@ func TestTheRecordIsNotWrittenAfterEveryPart(t *testing.T) {
 	data := storagetest.Bytes(42, 4*part)
 	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
 	told := func() int64 {
-		left, err := s.Leftovers(t.Context(), video, nil)
+		left, err := s.Leftovers(t.Context(), listFolder(t, s), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Manifest reads the manifest of a video. ErrNotFound means that the video is not archived.
@@ -31,7 +30,7 @@ func (s *Store) Manifest(ctx context.Context, k VideoKey) (*Manifest, error) {
 // Seal commits a video: it looks at every asset once more, ends what is left of its uploads and writes the manifest
 // under the condition that none is there. ErrExists means that another worker has sealed it; read theirs.
 func (s *Store) Seal(ctx context.Context, m *Manifest) error {
-	there, err := s.survey(ctx, m.Key())
+	there, err := s.Folder(ctx, m.Key())
 	if err != nil {
 		return err
 	}
@@ -53,7 +52,7 @@ func (s *Store) Reseal(ctx context.Context, m *Manifest) error {
 	if m.etag == "" {
 		return fmt.Errorf("reseal video %s: read the manifest first, so that it is known what would be replaced", m.Key())
 	}
-	there, err := s.survey(ctx, m.Key())
+	there, err := s.Folder(ctx, m.Key())
 	if err != nil {
 		return err
 	}
@@ -69,56 +68,21 @@ func (s *Store) Reseal(ctx context.Context, m *Manifest) error {
 	return s.flush(key)
 }
 
-// folder is what the store holds of a video, by name below its folder.
-type folder map[string]listed
-
-// survey lists a video's folder: one request, however many files it has.
-func (s *Store) survey(ctx context.Context, k VideoKey) (folder, error) {
-	if err := k.Validate(); err != nil {
-		return nil, err
-	}
-	there, dir := folder{}, s.dir(k)
-	for o, err := range s.objects(ctx, dir) {
-		if err != nil {
-			return nil, fmt.Errorf("look at video %s before it is sealed: %w", k, err)
-		}
-		there[strings.TrimPrefix(o.key, dir)] = o
-	}
-	return there, nil
-}
-
-// recorded are the assets of which there is an upload record.
-func (f folder) recorded() []string {
-	var assets []string
-	for name := range f {
-		if record, ok := strings.CutPrefix(name, uploadDir); ok {
-			assets = append(assets, recordedAsset(record))
-		}
-	}
-	return assets
-}
-
-// shows says whether the list shows an asset as the manifest has it.
-func (f folder) shows(a Asset) bool {
-	o, ok := f[a.Key]
-	return ok && o.size == a.Bytes && (a.ETag == "" || o.etag == a.ETag)
-}
-
 // commit writes a manifest where none is. That none was listed a moment ago counts as a look only where the store
 // itself refuses to overwrite one.
-func (s *Store) commit(ctx context.Context, key string, data []byte, there folder) (string, error) {
+func (s *Store) commit(ctx context.Context, key string, data []byte, there *Folder) (string, error) {
 	caps, err := s.Check(ctx)
 	if err != nil {
 		return "", err
 	}
-	if _, listed := there[manifestName]; listed || !caps.PutIfAbsent || len(there.recorded()) > 0 {
+	if there.Sealed() || !caps.PutIfAbsent || len(there.recorded()) > 0 {
 		return s.create(ctx, key, data)
 	}
 	return s.createUnseen(ctx, key, data)
 }
 
 // prepareSeal makes sure that what the manifest says is true at this moment: a stale worker may have been there.
-func (s *Store) prepareSeal(ctx context.Context, m *Manifest, there folder) ([]byte, string, error) {
+func (s *Store) prepareSeal(ctx context.Context, m *Manifest, there *Folder) ([]byte, string, error) {
 	m.Account, m.Generation = m.Key().account(), max(1, m.Generation)
 	if m.SealedAt.IsZero() {
 		m.SealedAt = s.now().UTC()

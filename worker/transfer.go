@@ -45,9 +45,15 @@ func (a *Archiver) Transfer(ctx context.Context, v Video, progress Progress) (*s
 }
 
 func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*storage.Manifest, error) {
-	old, err := a.sealed(ctx, v)
+	folder, err := a.deps.Store.Folder(ctx, v.key())
 	if err != nil {
-		return nil, err
+		return nil, storeError(err)
+	}
+	var old *storage.Manifest
+	if folder.Sealed() {
+		if old, err = a.sealed(ctx, v); err != nil {
+			return nil, err
+		}
 	}
 	if old != nil && !v.AcceptedAt.IsZero() && !old.SealedAt.Before(v.AcceptedAt) {
 		v.Again = false // this very job has sealed it; what is left to do are its late assets
@@ -59,7 +65,7 @@ func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*s
 	if partial && (v.FirstCompleted.IsZero() || old.SealedAt.Before(v.FirstCompleted)) {
 		v.FirstCompleted = old.SealedAt
 	}
-	r, err := a.newRun(ctx, v, old, progress)
+	r, err := a.newRun(ctx, v, held{folder, old}, progress)
 	if partial && a.nothingMoreComes(old, err) {
 		return a.closeLate(ctx, v, old)
 	}
@@ -109,7 +115,14 @@ func (a *Archiver) nothingMoreComes(old *storage.Manifest, err error) bool {
 	return errors.As(err, &settles) || (over && (errors.As(err, &notReady) || errors.As(err, &noLink)))
 }
 
-func (a *Archiver) newRun(ctx context.Context, v Video, old *storage.Manifest, progress Progress) (*run, error) {
+// held is what the store has of a video: its folder, and the manifest in it, if there is one.
+type held struct {
+	folder *storage.Folder
+	sealed *storage.Manifest
+}
+
+func (a *Archiver) newRun(ctx context.Context, v Video, have held, progress Progress) (*run, error) {
+	old := have.sealed
 	hv, err := a.ask(ctx, v)
 	if err == nil && old != nil && old.State == storage.StatePartial && a.oldNews(old, hv) {
 		hv, err = a.ask(ctx, v)
@@ -120,7 +133,7 @@ func (a *Archiver) newRun(ctx context.Context, v Video, old *storage.Manifest, p
 	if err := a.ready(v, hv); err != nil {
 		return nil, err
 	}
-	left, err := a.deps.Store.Leftovers(ctx, v.key(), old)
+	left, err := a.deps.Store.Leftovers(ctx, have.folder, old)
 	if err != nil {
 		return nil, storeError(err)
 	}
