@@ -10,7 +10,7 @@ import (
 
 // crowdEvery is how often the fleet's numbers are read: one small command, and a crowd that was handed in at once must be
 // seen before its second look at HeyGen.
-const crowdEvery = time.Second
+const crowdEvery = 200 * time.Millisecond
 
 // crowd knows how many videos of each account are where in the whole fleet, as of a moment ago. Where many wait, HeyGen is
 // asked for many at once, and the more seldom the more they are.
