@@ -76,7 +76,7 @@ func fleet(settings ...string) client {
 		if err != nil {
 			return 0, usage{}, err
 		}
-		env := append(append(j.settings(), settings...), "REELKEEP_REDIS="+redis.url, "REELKEEP_OPS_LISTEN=127.0.0.1:"+port,
+		env := append(append(j.settings(), settings...), "REELKEEP_REDIS="+redis.url, "REELKEEP_LISTEN=127.0.0.1:0", "REELKEEP_OPS_LISTEN=127.0.0.1:"+port,
 			"REELKEEP_SWEEP_EVERY=0", "REELKEEP_SWEEP_FULL_EVERY=0") // or a sweep would hand in the videos, too
 		serve, err := startServer(ctx, j.profiled(command(context.WithoutCancel(ctx), env, j.lab.program, "serve")), func(ctx context.Context) error {
 			return answers(ctx, "http://127.0.0.1:"+port+"/readyz")

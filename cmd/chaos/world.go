@@ -112,7 +112,7 @@ func (w *world) env(store *storagetest.Proxy) []string {
 	return append(os.Environ(),
 		"HEYGEN_API_URL="+w.sim.APIURL(), "HEYGEN_API_KEY="+w.sim.Key(), "REELKEEP_PRIVATE_SOURCES=127.0.0.0/8",
 		"AWS_ENDPOINT_URL_S3="+store.URL, "AWS_ACCESS_KEY_ID="+w.minio.AccessKey, "AWS_SECRET_ACCESS_KEY="+w.minio.SecretKey, "AWS_REGION=us-east-1",
-		"REELKEEP_REDIS="+w.redis.URL(), "REELKEEP_STORE=s3://"+w.bucket+"/"+prefix, "REELKEEP_OPS_LISTEN=127.0.0.1:0",
+		"REELKEEP_REDIS="+w.redis.URL(), "REELKEEP_STORE=s3://"+w.bucket+"/"+prefix, "REELKEEP_OPS_LISTEN=127.0.0.1:0", "REELKEEP_LISTEN=127.0.0.1:0",
 		"REELKEEP_CONCURRENCY=3", fmt.Sprintf("REELKEEP_PART_SIZE=%d", partSize), fmt.Sprintf("REELKEEP_MEMORY=%d", memory),
 		"REELKEEP_STALL_TIMEOUT=2s", "REELKEEP_LATE_ASSETS_WAIT=15s", "REELKEEP_SWEEP_EVERY=10s", "REELKEEP_SWEEP_FULL_EVERY=20s",
 		"GORACE=atexit_sleep_ms=0 halt_on_error=0",
