@@ -25,6 +25,8 @@ const (
 	// handler that hangs. asynq would take "no limit" for 30 minutes.
 	transferLimit = 24 * time.Hour
 	statusLimit   = 5 * time.Minute
+	// maxTries is huge because asynq archives a task without asking once its failures are used up; we count ourselves.
+	maxTries = math.MaxInt32
 )
 
 // payload is an asynq task: everything else is in the ledger.
@@ -348,9 +350,8 @@ func (s *Server) hand(ctx context.Context, e *entry) error {
 	if e.Step == StepTransfer {
 		limit = transferLimit
 	}
-	// MaxRetry is huge because asynq archives a task without asking once its failures are used up; we count ourselves.
 	_, err = s.tasks.EnqueueContext(ctx, asynq.NewTask(string(e.Step), raw),
-		asynq.Queue(string(e.Step)), asynq.TaskID(p.taskID()), asynq.MaxRetry(math.MaxInt32), asynq.Timeout(limit))
+		asynq.Queue(string(e.Step)), asynq.TaskID(p.taskID()), asynq.MaxRetry(maxTries), asynq.Timeout(limit))
 	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("hand %s to asynq: %w", e.ID, err)
 	}

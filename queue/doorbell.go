@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +19,6 @@ const asynqPause = time.Millisecond
 type doorbell struct {
 	patience time.Duration
 	over     chan struct{}    // closed when nobody is to be held back any more
-	close    func()           // may come more than once
 	bells    map[string]*bell // by the key of asynq's list
 }
 
@@ -31,23 +29,17 @@ type bell struct {
 
 func newDoorbell(patience time.Duration) *doorbell {
 	d := &doorbell{patience: patience, over: make(chan struct{}), bells: map[string]*bell{}}
-	d.close = sync.OnceFunc(func() { close(d.over) })
 	for _, step := range []Step{StepStatus, StepTransfer} {
-		d.bells[pendingKey(step)] = &bell{rung: make(chan struct{}, 1)}
+		d.bells[asynqKey(step, "pending")] = &bell{rung: make(chan struct{}, 1)}
 	}
 	return d
 }
 
-// pendingKey is asynq's list of a queue's waiting tasks.
-func pendingKey(step Step) string { return "asynq:{" + string(step) + "}:pending" }
+// asynqKey is where asynq keeps the tasks of a queue that are in a state.
+func asynqKey(step Step, state string) string { return "asynq:{" + string(step) + "}:" + state }
 
 // ring tells that a task was handed in.
-func (d *doorbell) ring(step Step) {
-	select {
-	case d.bells[pendingKey(step)].rung <- struct{}{}:
-	default:
-	}
-}
+func (d *doorbell) ring(step Step) { poke(d.bells[asynqKey(step, "pending")].rung) }
 
 // of returns the bell of a question for a task: a script (its text or its digest, the number of keys, the keys) whose
 // first key is a queue's list.

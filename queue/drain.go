@@ -95,7 +95,7 @@ func (s *Server) drain(ctx context.Context, motors []*asynq.Server) error {
 	begun := time.Now()
 	end := begun.Add(s.cfg.DrainGrace + drainRest)
 	s.hook.begin(end)
-	s.bell.close()
+	close(s.bell.over)
 	grace := time.NewTimer(s.cfg.DrainGrace)
 	defer grace.Stop()
 	last := time.NewTimer(max(time.Until(end), drainOld) + drainAnswer)

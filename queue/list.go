@@ -145,11 +145,11 @@ type Overview struct {
 	EarliestDeadline *time.Time // nil: nothing waits
 }
 
-// askNotify counts the notifications when pipe has run. asynq keeps its lists under names that start with its queue's.
+// askNotify counts the notifications when pipe has run.
 func askNotify(ctx context.Context, pipe redis.Pipeliner) func() map[string]int64 {
-	const asynqs = "asynq:{" + string(StepNotify) + "}:"
-	out, pending, active := pipe.LLen(ctx, keyOutbox), pipe.LLen(ctx, asynqs+"pending"), pipe.LLen(ctx, asynqs+"active")
-	retry, scheduled := pipe.ZCard(ctx, asynqs+"retry"), pipe.ZCard(ctx, asynqs+"scheduled")
+	list := func(state string) *redis.IntCmd { return pipe.LLen(ctx, asynqKey(StepNotify, state)) }
+	set := func(state string) *redis.IntCmd { return pipe.ZCard(ctx, asynqKey(StepNotify, state)) }
+	out, pending, active, retry, scheduled := pipe.LLen(ctx, keyOutbox), list("pending"), list("active"), set("retry"), set("scheduled")
 	return func() map[string]int64 {
 		return map[string]int64{"waiting": out.Val() + pending.Val(), "working": active.Val(), "later": retry.Val() + scheduled.Val()}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -12,8 +11,6 @@ import (
 )
 
 const (
-	// maxTries: when to stop is a matter of time, and ours.
-	maxTries = math.MaxInt32
 	// notifySlots is how many notifications are on their way at once. A dead receiver holds each for its time-out, and
 	// nothing else waits for them.
 	notifySlots                    = 16
@@ -23,18 +20,10 @@ const (
 // startNotifier starts the asynq server of notifications. Transfers and status calls have servers of their own, so that
 // a receiver that is dead or slow delays nothing.
 func (s *Server) startNotifier() (*asynq.Server, error) {
-	m := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
-		Concurrency:              notifySlots,
-		Queues:                   map[string]int{string(StepNotify): 1},
-		TaskCheckInterval:        s.cfg.IdlePoll,
-		DelayedTaskCheckInterval: max(s.cfg.Poll, time.Second),
-		ShutdownTimeout:          s.cfg.DrainGrace,
-		RetryDelayFunc:           notifyWait,
-		// Being told to stop is no failure of the receiver's.
-		IsFailure: func(err error) bool { return !errors.Is(err, ErrDraining) },
-		Logger:    motorLog{s.log, s.speaks},
-		LogLevel:  asynq.WarnLevel,
-	})
+	cfg := s.motorConfig(StepNotify, notifySlots)
+	cfg.RetryDelayFunc = notifyWait
+	cfg.IsFailure = func(err error) bool { return !errors.Is(err, ErrDraining) } // that is no failure of the receiver's
+	m := asynq.NewServerFromRedisClient(s.rdb, cfg)
 	if err := m.Start(asynq.HandlerFunc(s.deliver)); err != nil {
 		return nil, fmt.Errorf("start the %s queue: %w", StepNotify, err)
 	}

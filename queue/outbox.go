@@ -142,12 +142,7 @@ func (s *Server) post(ctx context.Context) error {
 }
 
 // mailed wakes the post of this server.
-func (s *Server) mailed() {
-	select {
-	case s.mail <- struct{}{}:
-	default:
-	}
-}
+func (s *Server) mailed() { poke(s.mail) }
 
 // postLoop empties the outbox: at once where this server has put something into it, else at each tick that no other
 // server claimed. It has a loop of its own, so that the dispatcher never waits for it.

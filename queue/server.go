@@ -96,9 +96,12 @@ func (s *Server) Client() *Client {
 	return c
 }
 
-func (s *Server) kick() {
+func (s *Server) kick() { poke(s.kicks) }
+
+// poke leaves a token in a channel that holds one: whoever receives from it looks at all there is.
+func poke(ch chan<- struct{}) {
 	select {
-	case s.kicks <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }
@@ -117,8 +120,6 @@ func (s *Server) Run(ctx context.Context) error {
 	s.trouble = time.Now() // a server that has just come knows nothing of the time before
 	s.mu.Unlock()
 	s.rdb.AddHook(s.hook)
-	s.rdb.AddHook(s.bell)
-	defer s.bell.close()
 	defer s.stopAsking()
 	defer s.endGrace()
 	defer s.endTelling()
@@ -183,6 +184,7 @@ func (s *Server) arrive(ctx context.Context) error {
 // startMotors starts one asynq server for each step, so that long transfers never hold up status calls, and one for
 // notifications.
 func (s *Server) startMotors() ([]*asynq.Server, error) {
+	s.rdb.AddHook(s.bell)
 	var motors []*asynq.Server
 	fail := func(err error) ([]*asynq.Server, error) {
 		for _, running := range motors {
@@ -191,18 +193,12 @@ func (s *Server) startMotors() ([]*asynq.Server, error) {
 		return nil, err
 	}
 	for _, step := range []Step{StepStatus, StepTransfer} {
-		m := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
-			Concurrency:              s.cfg.slots(step),
-			Queues:                   map[string]int{string(step): 1},
-			TaskCheckInterval:        asynqPause,
-			DelayedTaskCheckInterval: max(s.cfg.Poll, time.Second),
-			ShutdownTimeout:          s.cfg.DrainGrace,
-			// Only trouble with Redis reaches these two: what handlers say is settled in the ledger.
-			RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
-			IsFailure:      func(err error) bool { return errors.Is(err, asynq.ErrLeaseExpired) },
-			Logger:         motorLog{s.log, s.speaks},
-			LogLevel:       asynq.WarnLevel,
-		})
+		cfg := s.motorConfig(step, s.cfg.slots(step))
+		cfg.TaskCheckInterval = asynqPause
+		// Only trouble with Redis reaches these two: what handlers say is settled in the ledger.
+		cfg.RetryDelayFunc = func(int, error, *asynq.Task) time.Duration { return 2 * time.Second }
+		cfg.IsFailure = func(err error) bool { return errors.Is(err, asynq.ErrLeaseExpired) }
+		m := asynq.NewServerFromRedisClient(s.rdb, cfg)
 		if err := m.Start(s.motorHandler(step)); err != nil {
 			return fail(fmt.Errorf("start the %s queue: %w", step, err))
 		}
@@ -216,6 +212,15 @@ func (s *Server) startMotors() ([]*asynq.Server, error) {
 		motors = append(motors, m)
 	}
 	return motors, nil
+}
+
+// motorConfig is what all asynq servers have in common.
+func (s *Server) motorConfig(step Step, slots int) asynq.Config {
+	return asynq.Config{
+		Concurrency: slots, Queues: map[string]int{string(step): 1},
+		TaskCheckInterval: s.cfg.IdlePoll, DelayedTaskCheckInterval: max(s.cfg.Poll, time.Second),
+		ShutdownTimeout: s.cfg.DrainGrace, Logger: motorLog{s.log, s.speaks}, LogLevel: asynq.WarnLevel,
+	}
 }
 
 // pause waits d unless ctx ends first, and says whether it waited.
