@@ -13,7 +13,8 @@ const smallLimit = 16 * mib
 // create writes a small object that must not be there yet. It returns ErrExists when other bytes are there. The same
 // bytes count as ours: a lost reply makes the second try of our own write fail.
 func (s *Store) create(ctx context.Context, key string, data []byte) (string, error) {
-	if _, err := s.Check(ctx); err != nil {
+	caps, err := s.Check(ctx)
+	if err != nil {
 		return "", err
 	}
 	// Always looked at first: versitygw overwrites a file that was copied into its folder by hand, whatever the
@@ -22,15 +23,11 @@ func (s *Store) create(ctx context.Context, key string, data []byte) (string, er
 	if err == nil || !errors.Is(err, ErrNotFound) {
 		return etag, err
 	}
-	return s.createUnseen(ctx, key, data)
+	return s.createUnseen(ctx, key, data, caps)
 }
 
 // createUnseen is create after a look.
-func (s *Store) createUnseen(ctx context.Context, key string, data []byte) (string, error) {
-	caps, err := s.Check(ctx)
-	if err != nil {
-		return "", err
-	}
+func (s *Store) createUnseen(ctx context.Context, key string, data []byte, caps Capabilities) (string, error) {
 	etag, err := s.put(ctx, key, data, putOptions{contentType: "application/json", ifAbsent: caps.PutIfAbsent})
 	if err == nil && caps.PutIfAbsent {
 		return etag, nil

@@ -37,8 +37,9 @@ func (f *Folder) Sealed() bool {
 func (f *Folder) recorded() []string {
 	var assets []string
 	for name := range f.there {
-		if record, ok := strings.CutPrefix(name, uploadDir); ok {
-			assets = append(assets, recordedAsset(record))
+		record, isRecord := strings.CutPrefix(name, uploadDir)
+		if asset, ok := strings.CutSuffix(record, ".json"); isRecord && ok && validName(asset, 40) {
+			assets = append(assets, asset)
 		}
 	}
 	return assets
@@ -47,5 +48,5 @@ func (f *Folder) recorded() []string {
 // shows says whether an asset was there as the manifest has it.
 func (f *Folder) shows(a Asset) bool {
 	o, ok := f.there[a.Key]
-	return ok && o.size == a.Bytes && (a.ETag == "" || o.etag == a.ETag)
+	return ok && a.is(o.size, o.etag)
 }

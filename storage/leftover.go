@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Names of the metadata that let a later worker recognise a whole object of a video that was never sealed.
@@ -34,17 +33,17 @@ type Leftover struct {
 // the folder. sealed is the manifest of the video, or nil. Usually nothing is there, and then this asks for nothing.
 func (s *Store) Leftovers(ctx context.Context, in *Folder, sealed *Manifest) (map[string]Leftover, error) {
 	found := map[string]Leftover{}
-	// Records come before objects in the order of names, and an upload that is under way owns its object.
-	for _, name := range slices.Sorted(maps.Keys(in.there)) {
-		var err error
-		asset, isRecord := strings.CutPrefix(name, uploadDir)
-		switch {
-		case isRecord:
-			err = s.leftUpload(ctx, in.video, strings.TrimSuffix(asset, ".json"), found)
-		case validAssetKey(name) == nil && (sealed == nil || !sealed.refersTo(name)):
-			err = s.leftObject(ctx, in.there[name].key, name, found)
+	// Records first: an upload that is under way owns its object.
+	for _, asset := range in.recorded() {
+		if err := s.leftUpload(ctx, in.video, asset, found); err != nil {
+			return nil, fmt.Errorf("look for what is left of video %s: %w", in.video, err)
 		}
-		if err != nil {
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.there)) {
+		if validAssetKey(name) != nil || (sealed != nil && sealed.refersTo(name)) {
+			continue
+		}
+		if err := s.leftObject(ctx, in.there[name].key, name, found); err != nil {
 			return nil, fmt.Errorf("look for what is left of video %s: %w", in.video, err)
 		}
 	}
@@ -53,9 +52,6 @@ func (s *Store) Leftovers(ctx context.Context, in *Folder, sealed *Manifest) (ma
 
 // leftUpload adds the upload that a record tells of. Whether it still lives shows when it is resumed.
 func (s *Store) leftUpload(ctx context.Context, k VideoKey, asset string, found map[string]Leftover) error {
-	if !validName(asset, 40) {
-		return nil
-	}
 	rec, _, err := s.loadRecord(ctx, k, asset)
 	if errors.Is(err, ErrNotFound) {
 		return nil

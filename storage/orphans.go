@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -61,34 +60,16 @@ func (s *Store) drop(ctx context.Context, k VideoKey, rec uploadRecord) error {
 // uploads only for an exact key. Of the keys that have a record, others go as well: whoever begins an upload may be killed, or
 // never hear of it, before its record is written.
 func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
-	if err := k.Validate(); err != nil {
+	there, err := s.Folder(ctx, k)
+	if err != nil {
 		return err
 	}
-	var assets []string
-	prefix := s.dir(k) + uploadDir
-	for o, err := range s.objects(ctx, prefix) {
-		if err != nil {
-			return err
-		}
-		assets = append(assets, recordedAsset(strings.TrimPrefix(o.key, prefix)))
-	}
-	return s.endUploads(ctx, k, assets)
-}
-
-// recordedAsset is the asset of a record, by its name below the folder of records; "" for anything else.
-func recordedAsset(name string) string {
-	if asset, ok := strings.CutSuffix(name, ".json"); ok && validName(asset, 40) {
-		return asset
-	}
-	return ""
+	return s.endUploads(ctx, k, there.recorded())
 }
 
 // endUploads ends the uploads of these assets.
 func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) error {
 	for _, asset := range assets {
-		if asset == "" {
-			continue
-		}
 		rec, _, err := s.loadRecord(ctx, k, asset)
 		if errors.Is(err, ErrNotFound) {
 			continue

@@ -47,10 +47,17 @@ func (p *prober) endUploads(ctx context.Context) {
 	for id, key := range p.uploads {
 		g.Go(func() error { p.s.abortProbe(ctx, key, id); return nil })
 	}
-	for _, name := range []string{probeMultipart, probeComplete} {
+	g.Go(func() error { p.s.abortProbes(ctx, p.dir); return nil })
+	_ = g.Wait() // nothing above returns an error
+}
+
+// abortProbes ends the uploads that the store tells of below a probe's folder.
+func (s *Store) abortProbes(ctx context.Context, dir string) {
+	var g errgroup.Group
+	for _, key := range []string{dir + probeMultipart, dir + probeComplete} {
 		g.Go(func() error {
-			for id := range p.s.uploadsOf(ctx, p.dir+name) {
-				p.s.abortProbe(ctx, p.dir+name, id)
+			for id := range s.uploadsOf(ctx, key) {
+				s.abortProbe(ctx, key, id)
 			}
 			return nil
 		})
@@ -81,11 +88,7 @@ func (s *Store) abortProbe(ctx context.Context, key, id string) {
 // clearProbes removes what is left of probes whose process was killed. It may fail: then the next start tries again.
 func (s *Store) clearProbes(ctx context.Context) {
 	for dir, keys := range s.oldProbes(ctx) {
-		for _, name := range []string{probeMultipart, probeComplete} {
-			for id := range s.uploadsOf(ctx, dir+name) {
-				s.abortProbe(ctx, dir+name, id)
-			}
-		}
+		s.abortProbes(ctx, dir)
 		// "basics" is the key that a probe writes first.
 		slices.SortFunc(keys, func(a, b string) int { return strings.Compare(strings.TrimPrefix(a, dir), strings.TrimPrefix(b, dir)) })
 		if err := s.removeProbe(ctx, keys); err != nil {

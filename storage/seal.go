@@ -30,20 +30,16 @@ func (s *Store) Manifest(ctx context.Context, k VideoKey) (*Manifest, error) {
 // Seal commits a video: it looks at every asset once more, ends what is left of its uploads and writes the manifest
 // under the condition that none is there. ErrExists means that another worker has sealed it; read theirs.
 func (s *Store) Seal(ctx context.Context, m *Manifest) error {
-	there, err := s.Folder(ctx, m.Key())
+	r, err := s.prepareSeal(ctx, m)
 	if err != nil {
 		return err
 	}
-	data, key, err := s.prepareSeal(ctx, m, there)
-	if err != nil {
-		return err
-	}
-	etag, err := s.commit(ctx, key, data, there)
+	etag, err := s.commit(ctx, r)
 	if err != nil {
 		return fmt.Errorf("seal video %s: %w", m.Key(), err)
 	}
-	m.etag, m.raw = etag, data
-	return s.flush(key)
+	m.etag, m.raw = etag, r.data
+	return s.flush(r.key)
 }
 
 // Reseal replaces the manifest that m was read from or sealed as: partial becomes archived, or a newer generation takes
@@ -52,60 +48,67 @@ func (s *Store) Reseal(ctx context.Context, m *Manifest) error {
 	if m.etag == "" {
 		return fmt.Errorf("reseal video %s: read the manifest first, so that it is known what would be replaced", m.Key())
 	}
-	there, err := s.Folder(ctx, m.Key())
+	r, err := s.prepareSeal(ctx, m)
 	if err != nil {
 		return err
 	}
-	data, key, err := s.prepareSeal(ctx, m, there)
-	if err != nil {
-		return err
-	}
-	etag, err := s.replace(ctx, key, data, m.etag)
+	etag, err := s.replace(ctx, r.key, r.data, m.etag)
 	if err != nil {
 		return fmt.Errorf("reseal video %s: %w", m.Key(), err)
 	}
-	m.etag, m.raw = etag, data
-	return s.flush(key)
+	m.etag, m.raw = etag, r.data
+	return s.flush(r.key)
+}
+
+// readySeal is a manifest that may be written, and the folder as it was found before.
+type readySeal struct {
+	key   string
+	data  []byte
+	there *Folder
 }
 
 // commit writes a manifest where none is. That none was listed a moment ago counts as a look only where the store
 // itself refuses to overwrite one.
-func (s *Store) commit(ctx context.Context, key string, data []byte, there *Folder) (string, error) {
+func (s *Store) commit(ctx context.Context, r readySeal) (string, error) {
 	caps, err := s.Check(ctx)
 	if err != nil {
 		return "", err
 	}
-	if there.Sealed() || !caps.PutIfAbsent || len(there.recorded()) > 0 {
-		return s.create(ctx, key, data)
+	if r.there.Sealed() || !caps.PutIfAbsent || len(r.there.recorded()) > 0 {
+		return s.create(ctx, r.key, r.data)
 	}
-	return s.createUnseen(ctx, key, data)
+	return s.createUnseen(ctx, r.key, r.data, caps)
 }
 
 // prepareSeal makes sure that what the manifest says is true at this moment: a stale worker may have been there.
-func (s *Store) prepareSeal(ctx context.Context, m *Manifest, there *Folder) ([]byte, string, error) {
+func (s *Store) prepareSeal(ctx context.Context, m *Manifest) (readySeal, error) {
 	m.Account, m.Generation = m.Key().account(), max(1, m.Generation)
 	if m.SealedAt.IsZero() {
 		m.SealedAt = s.now().UTC()
 	}
 	if err := errors.Join(m.validate(), m.sealable()); err != nil {
-		return nil, "", err
+		return readySeal{}, err
+	}
+	there, err := s.Folder(ctx, m.Key())
+	if err != nil {
+		return readySeal{}, err
 	}
 	for _, a := range m.Assets {
 		if there.shows(a) {
 			continue
 		}
 		if err := s.confirm(ctx, m, a); err != nil { // some stores' lists show other ETags than the objects have
-			return nil, "", err
+			return readySeal{}, err
 		}
 	}
 	if err := s.endUploads(ctx, m.Key(), there.recorded()); err != nil {
-		return nil, "", err
+		return readySeal{}, err
 	}
 	if err := s.flushAssets(m); err != nil {
-		return nil, "", err
+		return readySeal{}, err
 	}
 	data, err := m.encode()
-	return data, s.dir(m.Key()) + manifestName, err
+	return readySeal{s.dir(m.Key()) + manifestName, data, there}, err
 }
 
 // confirm asks the store for one asset.
@@ -117,13 +120,18 @@ func (s *Store) confirm(ctx context.Context, m *Manifest, a Asset) error {
 	if err != nil {
 		return err
 	}
-	if o.Size != a.Bytes || (a.ETag != "" && o.ETag != a.ETag) {
+	if !a.is(o.Size, o.ETag) {
 		return &DamagedError{
 			Key:  s.dir(m.Key()) + a.Key,
 			What: fmt.Sprintf("has %d bytes and ETag %s, and the manifest would say %d and %s", o.Size, o.ETag, a.Bytes, a.ETag),
 		}
 	}
 	return nil
+}
+
+// is says whether an object of this size and ETag is the asset.
+func (a Asset) is(size int64, etag string) bool {
+	return size == a.Bytes && (a.ETag == "" || etag == a.ETag)
 }
 
 func (s *Store) flushAssets(m *Manifest) error {
