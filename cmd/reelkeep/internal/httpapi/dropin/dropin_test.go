@@ -94,9 +94,16 @@ type ledger struct {
 	mu   sync.Mutex
 	jobs []string
 	err  error
+	came chan struct{} // holds a token when something was handed in
 }
 
 func (l *ledger) Offer(_ context.Context, jobs []queue.Job) ([]queue.Result, error) {
+	defer func() {
+		select {
+		case l.came <- struct{}{}:
+		default:
+		}
+	}()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, j := range jobs {
@@ -131,7 +138,7 @@ const (
 func setup(t *testing.T, full bool, address string) *bundle {
 	t.Helper()
 	t.Parallel()
-	b := &bundle{t: t, vendor: &vendor{}, archive: &archive{manifests: map[string]*storage.Manifest{}}, ledger: &ledger{}}
+	b := &bundle{t: t, vendor: &vendor{}, archive: &archive{manifests: map[string]*storage.Manifest{}}, ledger: &ledger{came: make(chan struct{}, 1)}}
 	b.vendor.answer = func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, []byte(`{"data":null}`)) }
 	if address == "" {
 		server := httptest.NewServer(b.vendor)
@@ -289,14 +296,14 @@ func TestWhatIsNotArchivedIsPassedThroughAndEnqueued(t *testing.T) {
 // settles waits until the queue holds what it should: it is told after the answer has gone out.
 func (b *bundle) settles(name, want string) {
 	b.t.Helper()
-	got, deadline := "", time.Now().Add(5*time.Second)
-	for got == "" && want != "" && time.Now().Before(deadline) {
-		if got = b.ledger.take(); got == "" {
-			time.Sleep(time.Millisecond)
+	got, deadline := b.ledger.take(), time.After(5*time.Second)
+	for late := false; got == "" && want != "" && !late; {
+		select {
+		case <-b.ledger.came:
+			got = b.ledger.take()
+		case <-deadline:
+			late = true
 		}
-	}
-	if want == "" {
-		got = b.ledger.take()
 	}
 	if got != want {
 		b.t.Errorf("%s: %q was enqueued, want %q", name, got, want)

@@ -17,11 +17,16 @@ type store struct {
 	state string
 	err   error
 	asked atomic.Int64
+	came  chan struct{} // holds a token once somebody has asked; may be nil
 	gate  chan struct{} // nil: open
 }
 
 func (s *store) Manifest(ctx context.Context, k storage.VideoKey) (*storage.Manifest, error) {
 	s.asked.Add(1)
+	select {
+	case s.came <- struct{}{}:
+	default:
+	}
 	if s.gate != nil {
 		select {
 		case <-s.gate:
@@ -98,7 +103,7 @@ func TestAbsenceAndTroubleAreNotRemembered(t *testing.T) {
 
 func TestManyWhoAskAtOnceAskOnceAndOneWhoLeavesSpoilsNothing(t *testing.T) {
 	t.Parallel()
-	s := &store{state: storage.StateArchived, gate: make(chan struct{})}
+	s := &store{state: storage.StateArchived, came: make(chan struct{}, 1), gate: make(chan struct{})}
 	c := New(s, nil)
 	leaving, leave := context.WithCancel(t.Context())
 	left := make(chan error)
@@ -106,9 +111,7 @@ func TestManyWhoAskAtOnceAskOnceAndOneWhoLeavesSpoilsNothing(t *testing.T) {
 		_, err := c.Manifest(leaving, storage.VideoKey{VideoID: "v1"})
 		left <- err
 	}()
-	for s.asked.Load() == 0 {
-		time.Sleep(time.Millisecond) // until the first one holds the door
-	}
+	<-s.came // the first one holds the door
 	var staying sync.WaitGroup
 	errs := make(chan error, 20)
 	for range cap(errs) {

@@ -117,6 +117,7 @@ func (s states) StatusIn(_ context.Context, account, id string) (queue.Status, e
 type countingFiles struct {
 	*storage.Store
 	open, opened atomic.Int64
+	closed       chan struct{} // a token for each that was closed; nil: nobody waits for that
 	fail         atomic.Pointer[error]
 }
 
@@ -130,17 +131,22 @@ func (f *countingFiles) Open(ctx context.Context, k storage.VideoKey, name strin
 	}
 	f.open.Add(1)
 	f.opened.Add(1)
-	return &countedBody{ReadCloser: body, open: &f.open}, nil
+	return &countedBody{ReadCloser: body, files: f}, nil
 }
 
 type countedBody struct {
 	io.ReadCloser
-	open *atomic.Int64
+	files *countingFiles
 }
 
 func (c *countedBody) Close() error {
-	c.open.Add(-1)
-	return c.ReadCloser.Close()
+	err := c.ReadCloser.Close()
+	c.files.open.Add(-1)
+	select {
+	case c.files.closed <- struct{}{}:
+	default:
+	}
+	return err
 }
 
 // file is one that the test archives.

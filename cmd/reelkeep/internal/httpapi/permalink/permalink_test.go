@@ -296,7 +296,9 @@ func TestAVisitorWhoLeavesLeavesNothingOpen(t *testing.T) {
 	b := setup(t, Config{Proxy: true})
 	big := file{"video.mp4", "video/mp4", bytesOf(8 << 20)}
 	b.archive(storage.VideoKey{VideoID: "v1"}, "", map[string]file{"video": big})
-	for range 20 {
+	const visitors = 20
+	b.files.closed = make(chan struct{}, visitors)
+	for range visitors {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
 		if err != nil {
 			t.Fatal(err)
@@ -310,11 +312,15 @@ func TestAVisitorWhoLeavesLeavesNothingOpen(t *testing.T) {
 		}
 		_ = conn.Close()
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for b.files.open.Load() > 0 && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond) // nothing tells when a server has noticed
+	deadline := time.After(20 * time.Second)
+	for noticed := 0; noticed < visitors; noticed++ {
+		select {
+		case <-b.files.closed:
+		case <-deadline:
+			noticed = visitors
+		}
 	}
-	if open, opened := b.files.open.Load(), b.files.opened.Load(); open != 0 || opened != 20 {
+	if open, opened := b.files.open.Load(), b.files.opened.Load(); open != 0 || opened != visitors {
 		t.Errorf("%d of %d reads are still open", open, opened)
 	}
 }
