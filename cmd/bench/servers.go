@@ -73,14 +73,19 @@ func startNginx(ctx context.Context, dir, files, ip string) (*nginx, error) {
 	}
 	n := &nginx{origin: "http://" + addr}
 	cmd := command(context.WithoutCancel(ctx), nil, "nginx", "-e", "stderr", "-p", own, "-c", file)
-	n.server, err = startServer(ctx, cmd, func(ctx context.Context) error {
+	n.server, err = startServer(ctx, cmd, connects(addr))
+	return n, err
+}
+
+// connects says whether somebody listens at an address.
+func connects(addr string) func(context.Context) error {
+	return func(ctx context.Context) error {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		if err != nil {
 			return err
 		}
 		return conn.Close()
-	})
-	return n, err
+	}
 }
 
 // minio is the store: one process over a folder in memory.
@@ -159,12 +164,6 @@ func startRedis(ctx context.Context, dir string) (*redis, error) {
 	r := &redis{url: "redis://" + addr + "/0"}
 	cmd := command(context.WithoutCancel(ctx), nil, "redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "",
 		"--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--loglevel", "warning")
-	r.server, err = startServer(ctx, cmd, func(ctx context.Context) error {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	})
+	r.server, err = startServer(ctx, cmd, connects(addr))
 	return r, err
 }

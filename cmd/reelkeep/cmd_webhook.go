@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,11 +40,9 @@ func webhookRegister(con *console) *cli.Command {
 			"or with any REELKEEP_WEBHOOK_SECRETS. What is delivered before it knows the secret is refused, and v3 delivers it again.\n\n" +
 			"This is the one command that prints a secret, and it goes to stdout alone: add the line to the file that\n" +
 			"REELKEEP_WEBHOOK_SECRETS_FILE names (>> FILE), and start the service anew. v3 never shows it again.\n\n" + exitCodes,
-		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "account", Usage: "`NAME` of the HeyGen account; may be left out if there is only one"},
+		Flags: webhookFlags(
 			&cli.StringFlag{Name: "events", Usage: "comma list of HeyGen's events, such as avatar_video.success,avatar_video_gif.success; all, unless said"},
-			jsonFlag(),
-		}, settingFlags(config.HeyGen, config.Logging)...),
+		),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			api, _, err := webhookClient(c, con, checkHookURL(c))
 			if err != nil {
@@ -58,9 +57,7 @@ func webhookList(con *console) *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list the addresses that HeyGen delivers events to",
 		Description: "One line for each: id, status, events, address. The secrets are left out.\n\n" + exitCodes,
-		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "account", Usage: "`NAME` of the HeyGen account; may be left out if there is only one"}, jsonFlag(),
-		}, settingFlags(config.HeyGen, config.Logging)...),
+		Flags:       webhookFlags(),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			api, account, err := webhookClient(c, con, noArgs(c))
 			if err != nil {
@@ -84,9 +81,7 @@ func webhookRemove(con *console) *cli.Command {
 	return &cli.Command{
 		Name: "remove", Usage: "end HeyGen's deliveries to an address", ArgsUsage: "ID",
 		Description: "ID is what list shows. The secret of the address may be taken out of REELKEEP_WEBHOOK_SECRETS then.\n\n" + exitCodes,
-		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "account", Usage: "`NAME` of the HeyGen account; may be left out if there is only one"}, jsonFlag(),
-		}, settingFlags(config.HeyGen, config.Logging)...),
+		Flags:       webhookFlags(),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			id := c.Args().First()
 			var wrong error
@@ -106,6 +101,12 @@ func webhookRemove(con *console) *cli.Command {
 			return con.dataf("removed %s", id)
 		},
 	}
+}
+
+// webhookFlags are those of all webhook commands, with the command's own in their place.
+func webhookFlags(own ...cli.Flag) []cli.Flag {
+	account := &cli.StringFlag{Name: "account", Usage: "`NAME` of the HeyGen account; may be left out if there is only one"}
+	return slices.Concat([]cli.Flag{account}, own, []cli.Flag{jsonFlag()}, settingFlags(config.HeyGen, config.Logging))
 }
 
 // webhookClient checks the command line and builds the client of its account.

@@ -44,7 +44,7 @@ const (
 func (s *service) run(ctx context.Context) (err error) {
 	told := ctx
 	defer func() {
-		if errors.Is(context.Cause(told), errInterrupted) && err != nil && told.Err() != nil && isStop(err) {
+		if errors.Is(context.Cause(told), errInterrupted) && isStop(err) {
 			err = nil // told to stop before all was in reach: nothing has gone wrong
 		}
 	}()

@@ -140,7 +140,7 @@ func (c *Client) redact(raw []byte) json.RawMessage {
 	for i := 0; i < len(raw); {
 		switch b := raw[i]; b {
 		case '"':
-			end := stringEnd(raw, i)
+			end := StringEnd(raw, i)
 			out.Write(c.redactString(raw[i:end]))
 			i = end
 		case ' ', '\t', '\r', '\n':
@@ -153,8 +153,8 @@ func (c *Client) redact(raw []byte) json.RawMessage {
 	return out.Bytes()
 }
 
-// stringEnd returns the index behind the string literal that starts at i.
-func stringEnd(raw []byte, i int) int {
+// StringEnd returns the index behind the string literal of JSON that starts at i; len(raw) if it has no end.
+func StringEnd(raw []byte, i int) int {
 	for j := i + 1; j < len(raw); j++ {
 		switch raw[j] {
 		case '\\':

@@ -21,9 +21,7 @@ func (m mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	verdict := &verdict{header: http.Header{}}
 	h.ServeHTTP(verdict, r)
 	if allow := verdict.header.Get("Allow"); verdict.status == http.StatusMethodNotAllowed {
-		p := problem.New(verdict.status, "method_not_allowed", r.Method+" is not done here", "allowed: "+allow)
-		p.Header = http.Header{"Allow": {allow}}
-		p.ServeHTTP(w, r)
+		problem.NotAllowed(r.Method, allow).ServeHTTP(w, r)
 		return
 	}
 	hint := "/docs lists what there is"

@@ -19,9 +19,9 @@ import (
 const longestShare = 100 * 365 * 24 * time.Hour
 
 type shareInput struct {
-	ID      string `path:"id" minLength:"1" maxLength:"128" pattern:"^[A-Za-z0-9_-]+$" doc:"HeyGen's id of the video" example:"0a1b2c3d4e5f40718293a4b5c6d7e8f9"`
-	Account string `query:"account" maxLength:"64" doc:"The HeyGen account whose video it is. Left out: the token's account, or \"default\"" example:"default"`
-	Body    *shareRequest
+	VideoInput
+
+	Body *shareRequest
 }
 
 type shareRequest struct {
@@ -39,7 +39,7 @@ type sharedLinks struct {
 }
 
 func (a *api) share(ctx context.Context, in *shareInput) (*shareOutput, error) {
-	account, err := a.accountToRead(ctx, in.Account, in.ID)
+	account, err := a.accountToRead(ctx, in.Account)
 	if err != nil {
 		return nil, err
 	}

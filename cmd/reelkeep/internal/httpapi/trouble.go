@@ -28,7 +28,7 @@ func (a *api) trouble(err error, hint string) error {
 	case errors.As(err, &p):
 		return p
 	case errors.Is(err, queue.ErrUnknown), errors.Is(err, queue.ErrInvalidJob):
-		return unknown("")
+		return unknown()
 	case errors.Is(err, queue.ErrSettled):
 		return problem.New(http.StatusConflict, "archived", "it is archived already: there is nothing left to cancel", "what is archived stays")
 	case errors.As(err, &damaged):
@@ -55,7 +55,7 @@ func (a *api) away(err error, detail, hint string) error {
 }
 
 // unknown is the answer about a video that nobody knows, or that the caller must not know of.
-func unknown(string) error {
+func unknown() error {
 	return problem.New(http.StatusNotFound, "unknown", "this video is neither archived nor waiting", "hand it in: POST /api/v1/videos")
 }
 

@@ -64,16 +64,16 @@ func (a *api) enqueue(ctx context.Context, in *enqueueInput) (*enqueueOutput, er
 	return out, nil
 }
 
-// videoInput names one video.
-type videoInput struct {
+// VideoInput names one video. Its name is exported because huma fills in no others where they are embedded.
+type VideoInput struct {
 	ID      string `path:"id" minLength:"1" maxLength:"128" pattern:"^[A-Za-z0-9_-]+$" doc:"HeyGen's id of the video" example:"0a1b2c3d4e5f40718293a4b5c6d7e8f9"`
 	Account string `query:"account" maxLength:"64" doc:"The HeyGen account whose video it is. Left out: the token's account, or \"default\"" example:"default"`
 }
 
 type videoOutput struct{ Body report.Video }
 
-func (a *api) get(ctx context.Context, in *videoInput) (*videoOutput, error) {
-	account, err := a.accountToRead(ctx, in.Account, in.ID)
+func (a *api) get(ctx context.Context, in *VideoInput) (*videoOutput, error) {
+	account, err := a.accountToRead(ctx, in.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -106,12 +106,10 @@ func (a *api) find(ctx context.Context, account, id string) (queue.Status, error
 // show adds permalinks.
 func (a *api) show(s queue.Status) report.Video {
 	v := report.OfStatus(s, a.Now())
-	for i, asset := range v.Assets {
-		if a.Links != nil && s.SealedAt != nil && asset.State == string(queue.AssetStored) {
-			v.Assets[i].Permalink = report.OrNull(a.Links.Permalink(v.Account, v.VideoID, asset.Asset))
-		}
+	if a.Links == nil {
+		return v
 	}
-	return v
+	return v.Linked(a.Links.Permalink)
 }
 
 type listInput struct {
@@ -162,8 +160,8 @@ func (a *api) list(ctx context.Context, in *listInput) (*listOutput, error) {
 
 type receiptOutput struct{ Body report.Receipt }
 
-func (a *api) retry(ctx context.Context, in *videoInput) (*receiptOutput, error) {
-	account, err := a.accountToRead(ctx, in.Account, in.ID)
+func (a *api) retry(ctx context.Context, in *VideoInput) (*receiptOutput, error) {
+	account, err := a.accountToRead(ctx, in.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -176,8 +174,8 @@ func (a *api) retry(ctx context.Context, in *videoInput) (*receiptOutput, error)
 	return &receiptOutput{report.OfReceipt(r, nil)}, nil
 }
 
-func (a *api) cancel(ctx context.Context, in *videoInput) (*receiptOutput, error) {
-	account, err := a.accountToRead(ctx, in.Account, in.ID)
+func (a *api) cancel(ctx context.Context, in *VideoInput) (*receiptOutput, error) {
+	account, err := a.accountToRead(ctx, in.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -196,10 +194,10 @@ func (a *api) cancel(ctx context.Context, in *videoInput) (*receiptOutput, error
 
 // accountToRead is the account in which a video is looked for. A caller who may not look there hears what he would hear
 // if the video did not exist.
-func (a *api) accountToRead(ctx context.Context, asked, id string) (string, error) {
+func (a *api) accountToRead(ctx context.Context, asked string) (string, error) {
 	account := accountOr(ctx, asked)
 	if !auth.Of(ctx).Allows(account) {
-		return "", unknown(id)
+		return "", unknown()
 	}
 	return account, nil
 }

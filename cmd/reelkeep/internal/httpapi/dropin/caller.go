@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/sharelink"
 	"github.com/reelkeep/reelkeep/worker/secret"
 )
 
@@ -73,7 +74,7 @@ func (c *callers) byToken(text string) caller {
 	}
 	name := access.Account
 	if access.All {
-		name = "default"
+		name = sharelink.DefaultAccount
 	}
 	for i := range c.accounts {
 		if c.accounts[i].Name == name || (access.All && len(c.accounts) == 1) {

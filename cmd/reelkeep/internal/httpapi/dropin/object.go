@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+
+	"github.com/reelkeep/reelkeep/worker/heygen"
 )
 
 // object is a JSON object that keeps what it does not know: the order of members, digits, everything HeyGen may add.
@@ -120,7 +122,7 @@ func mapStrings(raw json.RawMessage, f func(string) (string, bool)) json.RawMess
 			break
 		}
 		out.Write(raw[:start])
-		end := literalEnd(raw, start)
+		end := heygen.StringEnd(raw, start)
 		out.Write(mapLiteral(raw[start:end], f))
 		raw = raw[end:]
 	}
@@ -140,17 +142,4 @@ func mapLiteral(literal []byte, f func(string) (string, bool)) []byte {
 		return quote(t)
 	}
 	return literal
-}
-
-// literalEnd returns the index behind the string literal that starts at i.
-func literalEnd(raw []byte, i int) int {
-	for j := i + 1; j < len(raw); j++ {
-		switch raw[j] {
-		case '\\':
-			j++
-		case '"':
-			return j + 1
-		}
-	}
-	return len(raw)
 }

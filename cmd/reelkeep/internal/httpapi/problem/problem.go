@@ -39,6 +39,13 @@ func New(status int, code, detail, hint string) *Problem {
 	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail, Hint: hint}
 }
 
+// NotAllowed refuses a method; allow names those that a route has, parted by commas.
+func NotAllowed(method, allow string) *Problem {
+	p := New(http.StatusMethodNotAllowed, "method_not_allowed", method+" is not done here", "allowed: "+allow)
+	p.Header = http.Header{"Allow": {allow}}
+	return p
+}
+
 func (p *Problem) Error() string { return p.Detail }
 
 // GetStatus is the status of the answer.

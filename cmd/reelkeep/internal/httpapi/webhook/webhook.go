@@ -82,9 +82,7 @@ func (d *door) route(deliver http.HandlerFunc) http.Handler {
 			w.Header().Set("Allow", allow)
 			w.WriteHeader(http.StatusOK)
 		default:
-			p := problem.New(http.StatusMethodNotAllowed, "method_not_allowed", r.Method+" is not done here", "allowed: "+allow)
-			p.Header = http.Header{"Allow": {allow}}
-			p.ServeHTTP(w, r)
+			problem.NotAllowed(r.Method, allow).ServeHTTP(w, r)
 		}
 	})
 }
