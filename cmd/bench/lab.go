@@ -53,7 +53,7 @@ func openLab(ctx context.Context, opt options) (l *lab, err error) {
 			return l, fmt.Errorf("find %s: %w", opt.profile, err)
 		}
 	}
-	if err := os.MkdirAll(l.files(), 0o755); err != nil {
+	if err := os.MkdirAll(l.dir, 0o755); err != nil {
 		return l, fmt.Errorf("make a folder in memory: %w", err)
 	}
 	// The cap keeps a mistake of ours from eating the machine. Without the right to mount, /dev/shm's own cap has to do.

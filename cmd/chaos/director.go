@@ -182,15 +182,19 @@ func (d *director) breakStore(e event) {
 	match := d.routes[e.Route]
 	d.fleet[e.Slot].proxy.Break(storagetest.Rule{
 		Times: e.Times, Status: e.Code, DropReply: e.Code == 0,
-		Body: "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
-		Match: func(r *http.Request) bool {
-			d.mu.Lock()
-			over := d.over
-			d.mu.Unlock()
-			return !over && match(r)
-		},
+		Body:   "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
+		Match:  d.untilOver(match),
 		Before: func(*http.Request) { d.happens(e) },
 	})
+}
+
+// untilOver matches nothing any more once the play is over.
+func (d *director) untilOver(match func(*http.Request) bool) func(*http.Request) bool {
+	return func(r *http.Request) bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return !d.over && match(r)
+	}
 }
 
 // writeLate kills the worker at its next write of a kind, and delivers the write when nobody expects it any more.
@@ -198,12 +202,7 @@ func (d *director) writeLate(ctx context.Context, e event) {
 	match := d.routes[e.Route]
 	d.fleet[e.Slot].proxy.Break(storagetest.Rule{
 		Times: 1, Late: e.For,
-		Match: func(r *http.Request) bool {
-			d.mu.Lock()
-			over := d.over
-			d.mu.Unlock()
-			return !over && match(r)
-		},
+		Match: d.untilOver(match),
 		Before: func(r *http.Request) {
 			d.happens(e)
 			if e.Route == routeComplete {

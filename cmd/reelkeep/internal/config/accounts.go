@@ -96,8 +96,9 @@ type accountEntry struct {
 func (e accountEntry) account(dir string) (a Account, wrong string) {
 	a.Name = e.Name
 	for i, s := range e.WebhookSecrets {
-		if s = strings.TrimSpace(s); wrongSecret(s, shortestSecret) != "" {
-			return a, fmt.Sprintf("account %q: number %d of webhook_secrets: want %s", e.Name, i+1, wrongSecret(s, shortestSecret))
+		s = strings.TrimSpace(s)
+		if wrong := wrongSecret(s, shortestSecret); wrong != "" {
+			return a, fmt.Sprintf("account %q: number %d of webhook_secrets: want %s", e.Name, i+1, wrong)
 		}
 		a.WebhookSecrets = append(a.WebhookSecrets, secret.New(s))
 	}

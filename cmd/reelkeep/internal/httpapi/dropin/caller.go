@@ -1,8 +1,6 @@
 package dropin
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net/http"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
@@ -31,24 +29,24 @@ func (c caller) known() bool { return c.account != nil }
 // callers knows keys and tokens.
 type callers struct {
 	accounts []Account
-	hashes   [][sha256.Size]byte // of the accounts' keys
+	keys     *auth.Tokens // HeyGen's, each for its account
 	tokens   *auth.Tokens
 }
 
 func newCallers(accounts []Account, tokens *auth.Tokens) *callers {
-	c := &callers{accounts: accounts, tokens: tokens}
-	for _, a := range accounts {
-		c.hashes = append(c.hashes, sha256.Sum256([]byte(a.Key.Reveal())))
+	keys := make([]auth.Token, len(accounts))
+	for i, a := range accounts {
+		keys[i] = auth.Token{Account: a.Name, Secret: a.Key}
 	}
-	return c
+	return &callers{accounts: accounts, keys: auth.NewTokens(keys), tokens: tokens}
 }
 
 // of says who asks. What is in x-api-key decides; only where there is nothing does a bearer token count, because that is
 // how the rest of our API is asked.
 func (c *callers) of(r *http.Request) caller {
 	if key := r.Header.Get(keyHeader); key != "" {
-		if i := c.accountOf(key); i >= 0 {
-			return caller{account: &c.accounts[i]}
+		if access := c.keys.Access(key); !access.None() {
+			return caller{account: c.account(access.Account)}
 		}
 		return c.byToken(key)
 	}
@@ -58,13 +56,14 @@ func (c *callers) of(r *http.Request) caller {
 	return caller{}
 }
 
-// accountOf compares with every key, in constant time.
-func (c *callers) accountOf(key string) int {
-	got, found := sha256.Sum256([]byte(key)), -1
-	for i := range c.hashes {
-		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(got[:], c.hashes[i][:]), i, found)
+// account is the one of that name, or nil.
+func (c *callers) account(name string) *Account {
+	for i := range c.accounts {
+		if c.accounts[i].Name == name {
+			return &c.accounts[i]
+		}
 	}
-	return found
+	return nil
 }
 
 func (c *callers) byToken(text string) caller {
@@ -73,13 +72,14 @@ func (c *callers) byToken(text string) caller {
 		return caller{}
 	}
 	name := access.Account
-	if access.All {
+	switch {
+	case access.All && len(c.accounts) == 1:
+		name = c.accounts[0].Name
+	case access.All:
 		name = sharelink.DefaultAccount
 	}
-	for i := range c.accounts {
-		if c.accounts[i].Name == name || (access.All && len(c.accounts) == 1) {
-			return caller{account: &c.accounts[i], token: true}
-		}
+	if account := c.account(name); account != nil {
+		return caller{account: account, token: true}
 	}
 	return caller{vague: true}
 }

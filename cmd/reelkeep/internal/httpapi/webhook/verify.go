@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/reelkeep/reelkeep/worker/secret"
 )
 
 // window is how far the time of a delivery may be from ours, before and after: HeyGen's documents say five minutes.
@@ -87,10 +85,4 @@ func signatures(h http.Header) [][]byte {
 		}
 	}
 	return out
-}
-
-// sameToken compares without telling by its time how much of it was right.
-func sameToken(given string, want secret.String) bool {
-	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(want.Reveal()))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/worker/secret"
@@ -56,7 +57,7 @@ func Mounts(cfg Config) map[string]http.Handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	d := &door{cfg: cfg, keys: newKeyring(cfg.Secrets), post: &batcher{queue: cfg.Queue}, talk: talk{log: cfg.Log, now: cfg.Now}}
+	d := &door{cfg: cfg, keys: newKeyring(cfg.Secrets), token: auth.NewTokens([]auth.Token{{Secret: cfg.Token}}), post: &batcher{queue: cfg.Queue}, talk: talk{log: cfg.Log, now: cfg.Now}}
 	mounts["/webhooks/heygen"] = d.route(d.signed)
 	if !cfg.Token.IsZero() {
 		mounts["/webhooks/heygen/{token}"] = d.route(d.unsigned)
@@ -65,10 +66,11 @@ func Mounts(cfg Config) map[string]http.Handler {
 }
 
 type door struct {
-	cfg  Config
-	keys keyring
-	post *batcher
-	talk talk
+	cfg   Config
+	keys  keyring
+	token *auth.Tokens // of the path
+	post  *batcher
+	talk  talk
 }
 
 // route sorts the methods. A HEAD or GET is how some of HeyGen's callers look whether anybody is there.
@@ -112,7 +114,7 @@ func (d *door) signed(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *door) unsigned(w http.ResponseWriter, r *http.Request) {
-	if !sameToken(r.PathValue("token"), d.cfg.Token) {
+	if d.token.Access(r.PathValue("token")).None() {
 		drain(r)
 		d.refuse(w, r, wrongToken)
 		return
