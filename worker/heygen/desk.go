@@ -24,8 +24,9 @@ type Desk struct {
 	wanted func() int
 	most   func() int
 
-	plain   chan struct{} // a place for each call about a single video
-	reading chan struct{} // one place: pages are read one after the other
+	plain    chan struct{} // a place for each call about a single video
+	doubtful chan struct{} // a place for each of those about videos that a call about many left open
+	reading  chan struct{} // one place: pages are read one after the other
 
 	mu     sync.Mutex
 	binder binder
@@ -33,7 +34,8 @@ type Desk struct {
 	outlay outlay
 	list   route
 	bulk   route
-	round  *round // gathers askers; nil: the next one begins another
+	turn   time.Time // when the last of those comes back who found no place among the doubtful
+	round  *round    // gathers askers; nil: the next one begins another
 }
 
 const (
@@ -58,7 +60,7 @@ func NewDesk(api *Client, cfg DeskConfig) *Desk {
 	}
 	return &Desk{
 		api: api, wanted: cfg.Wanted, most: cfg.Most, binder: newBinder(),
-		plain: make(chan struct{}, plainCalls), reading: make(chan struct{}, 1),
+		plain: make(chan struct{}, plainCalls), doubtful: make(chan struct{}, doubtfulCalls), reading: make(chan struct{}, 1),
 	}
 }
 

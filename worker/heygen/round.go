@@ -30,8 +30,8 @@ type round struct {
 
 // Look says how far a video is. Those who ask at about the same time share one call, which tells no more than
 // the status (Video.Brief); whatever it leaves open is asked for by a plain call: why a render has failed, and
-// whether HeyGen really does not know the video. Who is alone gets the answer of a plain call at once, links and all, and
-// the transfer that follows is spared another.
+// whether HeyGen really does not know the video. If it leaves many open, some are told to come back (Error.Busy). Who is
+// alone gets the answer of a plain call at once, links and all, and the transfer that follows is spared another.
 func (d *Desk) Look(ctx context.Context, id string) (*Video, error) {
 	if v := d.known(id); v != nil {
 		return v, nil
@@ -56,7 +56,7 @@ func (d *Desk) Look(ctx context.Context, id string) (*Video, error) {
 	if st := bulkStatus(word); told && st != StatusFailed && st != StatusNotFound {
 		return &Video{ID: id, Status: st, VendorStatus: d.api.clean(word), API: VersionV3, AsOf: d.api.cfg.Now(), Brief: true}, nil
 	}
-	return d.look(ctx, id)
+	return d.settle(ctx, id)
 }
 
 // look makes a plain call and keeps the answer for the transfer that may follow.
