@@ -63,7 +63,7 @@ func (l *links) Permalink(account, id, asset string) string {
 
 func (l *links) Share(_ context.Context, _, id string, assets []string, ttl time.Duration) (map[string]string, error) {
 	if id != "one" {
-		return nil, problem.New(http.StatusNotFound, "unknown", "nobody knows it", "")
+		return nil, problem.New(http.StatusConflict, "not_yet", "it is not archived yet", "wait")
 	}
 	l.asked, l.ttl = assets, ttl
 	return map[string]string{"video": "https://videos.example.com/v/" + id + "/video?s=signed"}, l.err

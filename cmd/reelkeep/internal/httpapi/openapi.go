@@ -71,7 +71,7 @@ func problemResponses(registry huma.Registry) map[string]*huma.Response {
 		http.StatusNotFound:              {"Nobody knows the video, or the token must not know of it", "unknown", "this video is neither archived nor waiting", "hand it in: POST /api/v1/videos"},
 		http.StatusRequestTimeout:        {"The body came too slowly", "too_slow", "request body read timeout", "send the body faster, or in smaller requests"},
 		http.StatusConflict:              {"The video is in a state in which this can't be done", "archived", "it is archived already: there is nothing left to cancel", "what is archived stays"},
-		http.StatusRequestEntityTooLarge: {"The body is too large", "too_large", "request body is too large limit=2097152 bytes", "send fewer ids at once"},
+		http.StatusRequestEntityTooLarge: {"The body is too large", "too_large", "request body is too large limit=2097152 bytes", "send fewer ids at once, or less metadata"},
 		http.StatusUnsupportedMediaType:  {"The body is no JSON by its Content-Type", "unsupported_media_type", "unknown content type", "send JSON, with Content-Type: application/json"},
 		http.StatusUnprocessableEntity:   {"A value is not what it should be; errors tells which", "invalid", "validation failed", "see errors, and /docs"},
 		http.StatusInternalServerError:   {"Something is wrong with reelkeep itself", "internal", "something is wrong with reelkeep itself", "its log tells more"},

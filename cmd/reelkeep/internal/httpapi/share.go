@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
+	"github.com/reelkeep/reelkeep/queue"
 )
 
 // longestShare is where "for ever" begins.
@@ -54,7 +56,7 @@ func (a *api) share(ctx context.Context, in *shareInput) (*shareOutput, error) {
 	now := a.Now()
 	links, err := a.Links.Share(ctx, account, in.ID, assets, life)
 	if err != nil {
-		return nil, a.trouble(err, "")
+		return nil, a.trouble(a.orUnknown(ctx, account, in.ID, err), "")
 	}
 	out := &shareOutput{}
 	out.Body.VideoID, out.Body.Account, out.Body.Links = in.ID, account, links
@@ -65,6 +67,19 @@ func (a *api) share(ctx context.Context, in *shareInput) (*shareOutput, error) {
 	return out, nil
 }
 
+// orUnknown is the error, unless that says "not yet" of a video that nobody knows: whoever is told so asks again, for ever.
+func (a *api) orUnknown(ctx context.Context, account, id string, err error) error {
+	if p, ok := errors.AsType[*problem.Problem](err); !ok || p.Status != http.StatusConflict {
+		return err
+	}
+	if _, known := a.find(ctx, account, id); errors.Is(known, queue.ErrUnknown) {
+		return known
+	}
+	return err
+}
+
+const ttlPattern = `^(0|([0-9]+(\.[0-9]+)?(h|m|s|ms))+)$`
+
 // ttl is a duration as people write it, or a number of seconds.
 type ttl time.Duration
 
@@ -72,7 +87,7 @@ type ttl time.Duration
 func (ttl) Schema(huma.Registry) *huma.Schema {
 	zero := 0.0
 	return &huma.Schema{AnyOf: []*huma.Schema{
-		{Type: huma.TypeString, Pattern: `^(0|([0-9]+(\.[0-9]+)?(h|m|s|ms))+)$`},
+		{Type: huma.TypeString, Pattern: ttlPattern},
 		{Type: huma.TypeInteger, Minimum: &zero},
 		{Type: "null"},
 	}}
@@ -96,7 +111,10 @@ func (t *ttl) UnmarshalJSON(raw []byte) error {
 		}
 	case string:
 		var err error
-		if d, err = time.ParseDuration(v); err != nil || d < 0 {
+		switch d, err = time.ParseDuration(v); {
+		case err != nil && regexp.MustCompile(ttlPattern).MatchString(v): // no more than too long
+			d = longestShare
+		case err != nil || d < 0:
 			return errors.New(want)
 		}
 	default:

@@ -17,11 +17,13 @@ import (
 // askAgain is the Retry-After of an answer that depends on something that is out of reach.
 const askAgain = 5 * time.Second
 
+const storeAway = "the store is out of reach"
+
 // trouble turns an error into an answer. Addresses of Redis and store stay inside; the log has them.
 func (a *api) trouble(err error, hint string) error {
 	var p *problem.Problem
 	var damaged *queue.EntryError
-	var storeAway *storage.UnreachableError
+	var unreachable *storage.UnreachableError
 	var storeRefused *storage.RefusedError
 	var redisRefused *queue.RedisError
 	switch {
@@ -33,8 +35,8 @@ func (a *api) trouble(err error, hint string) error {
 		return problem.New(http.StatusConflict, "archived", "it is archived already: there is nothing left to cancel", "what is archived stays")
 	case errors.As(err, &damaged):
 		return problem.New(http.StatusInternalServerError, "unreadable", damaged.Error(), "enqueue it again, that replaces it")
-	case errors.As(err, &storeAway), errors.As(err, &storeRefused):
-		return a.away(err, "the store is out of reach", hint)
+	case errors.As(err, &unreachable), errors.As(err, &storeRefused):
+		return a.away(err, storeAway, hint)
 	case queue.IsAway(err), errors.As(err, &redisRefused), errors.Is(err, context.DeadlineExceeded):
 		return a.away(err, "Redis, where every accepted video is written down, is out of reach", hint)
 	case errors.Is(err, context.Canceled):
@@ -91,7 +93,7 @@ func codeAndHint(status int) (code, hint string) {
 	case http.StatusRequestTimeout:
 		return "too_slow", "send the body faster, or in smaller requests"
 	case http.StatusRequestEntityTooLarge:
-		return "too_large", "send fewer ids at once"
+		return "too_large", "send fewer ids at once, or less metadata"
 	case http.StatusUnsupportedMediaType:
 		return "unsupported_media_type", "send JSON, with Content-Type: application/json"
 	case http.StatusUnprocessableEntity:

@@ -14,8 +14,12 @@ import (
 	"github.com/reelkeep/reelkeep/storage"
 )
 
-// patience is how long the in-tray may take for one request.
-const patience = 20 * time.Second
+const (
+	// patience is how long the in-tray may take for one request.
+	patience = 20 * time.Second
+	// archivePatience is how long the archive may take. Callers who give us 30 seconds have to hear that it is away.
+	archivePatience = 8 * time.Second
+)
 
 type enqueueInput struct{ Body enqueueRequest }
 
@@ -93,10 +97,14 @@ func (a *api) find(ctx context.Context, account, id string) (queue.Status, error
 	if !errors.Is(err, queue.ErrUnknown) {
 		return s, err
 	}
+	ctx, cancel = context.WithTimeout(ctx, archivePatience)
+	defer cancel()
 	m, merr := a.Archive.Manifest(ctx, storage.VideoKey{Account: account, VideoID: id})
 	switch {
 	case errors.Is(merr, storage.ErrNotFound):
 		return s, err
+	case errors.Is(merr, context.DeadlineExceeded):
+		return s, a.away(merr, storeAway, "")
 	case merr != nil:
 		return s, merr
 	}

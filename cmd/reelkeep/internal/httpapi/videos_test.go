@@ -1,8 +1,11 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
@@ -142,6 +144,29 @@ func TestNothingIsAnsweredWithoutAToken(t *testing.T) {
 		if a := d.ask("", "GET", path, ""); a.status != 200 {
 			t.Errorf("%s: %d", path, a.status)
 		}
+	}
+}
+
+// A stranger who sends a body slowly, or never, holds nothing.
+func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	conn, err := net.Dial("tcp", d.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, "POST "+videos+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("no answer while the body is not there: %v", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != 401 || !res.Close {
+		t.Errorf("%s, close %t", res.Status, res.Close)
 	}
 }
 
@@ -290,7 +315,7 @@ func TestShareLinksLiveAsLongAsAsked(t *testing.T) {
 	d := newDoor(t)
 	for body, want := range map[string]time.Duration{
 		"": 0, `{}`: 0, `{"ttl":null}`: 0, `{"ttl":0}`: 0, `{"ttl":"0"}`: 0, `{"ttl":"720h"}`: 720 * time.Hour, `{"ttl":"1h30m"}`: 90 * time.Minute,
-		`{"ttl":3600}`: time.Hour, `{"ttl":1e300}`: 100 * 365 * 24 * time.Hour,
+		`{"ttl":3600}`: time.Hour, `{"ttl":1e300}`: 100 * 365 * 24 * time.Hour, `{"ttl":"99999999999999h"}`: 100 * 365 * 24 * time.Hour,
 	} {
 		var out struct {
 			Links     map[string]string
@@ -305,7 +330,7 @@ func TestShareLinksLiveAsLongAsAsked(t *testing.T) {
 			t.Errorf("%s: expires at %s", body, out.ExpiresAt)
 		}
 	}
-	for _, body := range []string{`{"ttl":"soon"}`, `{"ttl":"-1h"}`, `{"ttl":-1}`, `{"ttl":1.5}`, `{"ttl":true}`, `{"ttl":"7d"}`, `{"ttl":"99999999999999h"}`, `{"assets":["trailer"]}`, `{"asset":"video"}`} {
+	for _, body := range []string{`{"ttl":"soon"}`, `{"ttl":"-1h"}`, `{"ttl":-1}`, `{"ttl":1.5}`, `{"ttl":true}`, `{"ttl":"7d"}`, `{"assets":["trailer"]}`, `{"asset":"video"}`} {
 		a := d.ask(everything, "POST", videos+"/one/share", body)
 		a.what += " " + body
 		a.refused(422, "invalid")
@@ -314,8 +339,9 @@ func TestShareLinksLiveAsLongAsAsked(t *testing.T) {
 	if diff := cmp.Diff([]string{"video", "gif"}, d.links.asked); diff != "" {
 		t.Error(diff)
 	}
-	d.links.err = problem.New(409, "not_yet", "it is not archived yet", "wait")
-	d.ask(everything, "POST", videos+"/one/share", "").refused(409, "not_yet")
+	d.ask(everything, "POST", videos+"/two/share", "").refused(404, "unknown")
+	d.enqueue(everything, `{"video_ids":["two"]}`)
+	d.ask(everything, "POST", videos+"/two/share", "").refused(409, "not_yet")
 	d.links.err = errors.New("https://bucket.example/key?X-Amz-Signature=SECRET")
 	if a := d.ask(everything, "POST", videos+"/one/share", ""); strings.Contains(a.body, "bucket") || a.status != 500 {
 		t.Errorf("%d %s", a.status, a.body)

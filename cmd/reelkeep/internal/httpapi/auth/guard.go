@@ -36,6 +36,9 @@ func (g *Guard) access(r *http.Request) Access {
 func (g *Guard) Require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if Of(r.Context()).None() {
+			if r.ContentLength != 0 {
+				w.Header().Set("Connection", "close") // or the server would wait for the whole body before it answers
+			}
 			g.refusal(r).ServeHTTP(w, r)
 			return
 		}

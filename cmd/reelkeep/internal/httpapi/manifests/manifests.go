@@ -23,8 +23,9 @@ const (
 	// A manifest has some 5 KB, and no more than a few MB. The first bound is for many of them, the second for large ones.
 	mostEntries = 4096
 	mostBytes   = 32 << 20
-	// readLimit bounds one read for all who wait for it; the first of them may be gone by then.
-	readLimit = 30 * time.Second
+	// readLimit bounds one read for all who wait for it; the first of them may be gone by then. It is far less than what
+	// callers give an answer: they had better hear soon that the store is away.
+	readLimit = 8 * time.Second
 )
 
 // Source is where manifests lie.
