@@ -78,6 +78,9 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 		s.board.spare("redis") // what is archived is served without it
 	}
 	return func(ctx context.Context) error {
+		if s.opened != nil {
+			s.opened(d.server.Addr())
+		}
 		defer context.AfterFunc(ctx, page.Close)() // nobody waits for streams that have no end
 		return d.server.Serve(ctx, handler)
 	}, nil

@@ -220,9 +220,11 @@ func send(ctx context.Context, w http.ResponseWriter, frames <-chan []byte) {
 func event(out *bytes.Buffer, name string, data []byte) {
 	fmt.Fprintf(out, "event: %s\n", name)
 	for line := range bytes.Lines(data) {
-		out.WriteString("data: ")
-		out.Write(bytes.TrimRight(line, "\r\n"))
-		out.WriteByte('\n')
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			out.WriteString("data: ")
+			out.Write(line)
+			out.WriteByte('\n')
+		}
 	}
 	out.WriteByte('\n')
 }

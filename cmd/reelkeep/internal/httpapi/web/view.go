@@ -35,7 +35,10 @@ type item struct {
 }
 
 // moment is a time, told twice.
-type moment struct{ ISO, Full, Words string }
+type moment struct {
+	ISO, Full, Words string
+	Past             bool
+}
 
 // progress is how far a video has come.
 type progress struct {
@@ -147,7 +150,7 @@ func since(t *time.Time, now time.Time) *moment {
 	if t == nil || t.IsZero() {
 		return nil
 	}
-	m := &moment{ISO: t.UTC().Format(time.RFC3339), Full: t.UTC().Format("2 January 2006, 15:04 UTC")}
+	m := &moment{ISO: t.UTC().Format(time.RFC3339), Full: t.UTC().Format("2 January 2006, 15:04 UTC"), Past: now.After(*t)}
 	switch d := now.Sub(*t); {
 	case d < -time.Second:
 		m.Words = "in " + formatSpan(-d)

@@ -30,10 +30,9 @@ type view struct {
 	troubled []queue.Status
 	recent   []queue.Status
 
-	frame   []byte            // for those who have seen the one before
-	told    map[string]string // signatures of the lists that were sent
-	sealed  map[string]string // signatures of the newest sealed videos, by key
-	started bool
+	frame  []byte            // for those who have seen the one before
+	told   map[string]string // signatures of the lists that were sent; nil: none was
+	sealed map[string]string // signatures of the newest sealed videos, by key; nil: not seen yet
 }
 
 func newWatch(h *Handler, m *meter) *watch {
@@ -63,7 +62,7 @@ func (w *watch) look(ctx context.Context, audience []*listener) {
 	}
 	for account := range accounts {
 		if w.views[account] == nil {
-			w.views[account] = &view{told: map[string]string{}, sealed: map[string]string{}}
+			w.views[account] = &view{}
 		}
 		if w.err = w.lookAt(ctx, account, countsOf(by, account), working); w.err != nil {
 			return
@@ -143,7 +142,7 @@ func (w *watch) changes(ctx context.Context, v *view) []byte {
 		"trouble": w.signatures(v.troubled) + "/" + w.signatures(w.risky(v)),
 	}
 	for _, name := range slices.Sorted(maps.Keys(lists)) {
-		if v.told[name] != lists[name] {
+		if v.told != nil && v.told[name] != lists[name] {
 			w.list(&out, v, name)
 		}
 	}
@@ -162,11 +161,10 @@ func (w *watch) newCards(ctx context.Context, out *bytes.Buffer, v *view) {
 	for _, s := range slices.Backward(v.recent) {
 		sign := signature(s)
 		v.sealed[keyOf(s)] = sign
-		if v.started && was[keyOf(s)] != sign {
+		if was != nil && was[keyOf(s)] != sign {
 			fresh = append(fresh, s)
 		}
 	}
-	v.started = true
 	w.cards(ctx, out, fresh)
 }
 
