@@ -15,7 +15,7 @@ import (
 
 const (
 	// demoLongBytes takes some parts, so that its bar is seen to move.
-	demoLongBytes = 48 << 20
+	demoLongBytes = 24 << 20
 	demoRender    = 40 * time.Second
 )
 
@@ -32,7 +32,7 @@ func (d *demo) show(ctx context.Context, folder string) error {
 		d.sim.Add(v)
 		ids[i] = v.ID
 	}
-	cfg, err := d.config(folder, map[string]string{"REELKEEP_LISTEN": freeAddr(ctx), "REELKEEP_OPS_LISTEN": "127.0.0.1:0", "REELKEEP_LOG_LEVEL": "error"})
+	cfg, err := d.config(folder, map[string]string{"REELKEEP_LISTEN": freeAddr(ctx), "REELKEEP_OPS_LISTEN": "127.0.0.1:0", "REELKEEP_LOG_LEVEL": "error", "REELKEEP_PART_SIZE": "5MiB"})
 	if err != nil {
 		return err
 	}

@@ -98,6 +98,8 @@ func whyOf(s queue.Status) string {
 	switch {
 	case s.State == queue.StateGone:
 		return "HeyGen no longer knows this video."
+	case s.State == queue.StateFailed && s.Reason == "render_failed" && s.Error != nil:
+		return "" // HeyGen's own words are enough
 	case s.State == queue.StateFailed:
 		if why := map[string]string{
 			"render_failed": "HeyGen could not render it.", "render_timeout": "The render took too long.",
@@ -118,6 +120,9 @@ func progressOf(s queue.Status, now time.Time) *progress {
 		return nil
 	}
 	p := &progress{Key: keyOf(s), Done: s.Bytes, Text: "Waits for its turn"}
+	if s.Working {
+		p.Text = "Begins"
+	}
 	for _, a := range s.Assets {
 		switch {
 		case a.State == queue.AssetAbsent:
