@@ -26,9 +26,8 @@ func (g *Guard) now() time.Time {
 // Identify puts the Access of a request into its context. It refuses nobody: some doors are open to others as well.
 func (g *Guard) Identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		access := g.access(r)
-		r = withoutSession(r)
-		next.ServeHTTP(w, r.WithContext(With(r.Context(), access)))
+		ctx := With(r.Context(), g.access(r))
+		next.ServeHTTP(w, withoutSession(r).WithContext(ctx))
 	})
 }
 

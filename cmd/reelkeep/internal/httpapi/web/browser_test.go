@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +16,6 @@ import (
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/browsertest"
 	"github.com/reelkeep/reelkeep/queue"
-	"github.com/reelkeep/reelkeep/queue/queuetest"
 	"github.com/reelkeep/reelkeep/storage"
 )
 
@@ -183,21 +183,34 @@ func TestABarMovesInABrowserAndItsVideoJoinsTheGallery(t *testing.T) {
 
 func TestAFailureIsToldAndRetriedInABrowser(t *testing.T) {
 	r := setup(t, options{})
-	r.fail(&failure{"failed", "render_failed", "the audio is too long", "render it again"}, queue.Job{VideoID: "broken"}, queue.Job{VideoID: "broken2"})
+	var tried sync.Map
+	r.work(func(ctx context.Context, w queue.Work, _ queue.Progress) (queue.Outcome, error) {
+		if _, again := tried.LoadOrStore(w.VideoID, true); !again {
+			return queue.Outcome{}, &failure{"failed", "render_failed", "the audio is too long", "render it again"}
+		}
+		<-ctx.Done()
+		return queue.Outcome{}, ctx.Err()
+	})
+	r.enqueue(queue.Job{VideoID: "broken"}, queue.Job{VideoID: "broken2"})
 	b := open(t, r, "/?show=failed")
-	b.await("both", `document.querySelectorAll('#trouble .row').length === 2 && document.body.innerText.includes('the audio is too long')`)
+	b.await("both, and why", `document.querySelectorAll('#trouble .row').length === 2 && document.body.innerText.includes('he audio is too long')`)
 	b.Shot("failed.png")
 	b.fits("/?show=failed")
-	r.redis.Freeze() // the worker must not be quicker than we look
-	_ = browsertest.Eval[any](b.Tab, `document.querySelector('#row-default\\.broken button').click()`)
-	r.redis.Thaw()
-	queuetest.Await(t, "another try", func() bool {
-		s, err := r.client.Status(t.Context(), "broken")
-		return err == nil && s.AcceptedAt.After(time.Now().Add(-5*time.Second)) && s.State != queue.StateCancelled
-	})
+	b.to("/?show=failed")
+	b.click("#retry-default\\.broken")
+	b.await("the other one alone", `document.querySelectorAll('#trouble .row').length === 1 && document.querySelector('#n-failed').textContent === '1' && document.querySelector('#n-running').textContent === '1'`)
+	if s, err := r.client.Status(t.Context(), "broken"); err != nil || s.State != queue.StateAccepted {
+		t.Errorf("it is %v, %v", s.State, err)
+	}
 	b.to("/videos/broken2")
 	b.click("#retry")
-	b.await("its page after the click", `document.querySelector('main .badge')`)
+	b.await("its page, after a try", `document.querySelector('main .badge.accepted') && !document.querySelector('#retry')`)
+	_ = browsertest.Eval[any](b.Tab, `void (window.confirm = () => true)`)
+	b.click("#cancel")
+	b.await("its page, cancelled", `document.querySelector('main .badge.cancelled')`)
+	if s, err := r.client.Status(t.Context(), "broken2"); err != nil || s.State != queue.StateCancelled {
+		t.Errorf("it is %v, %v", s.State, err)
+	}
 	b.calm()
 }
 

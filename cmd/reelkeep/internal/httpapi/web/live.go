@@ -128,7 +128,7 @@ func (u *hub) watch(ctx context.Context) {
 		w.look(looking, u.audience())
 		cancel()
 		if ctx.Err() == nil {
-			u.tell(w)
+			u.tell(ctx, w)
 		}
 		took := time.Since(began)
 		pause.Reset(min(max(lookEvery-took, 4*took), longestPause))
@@ -147,9 +147,9 @@ func (u *hub) audience() []*listener {
 }
 
 // tell gives everybody his frame.
-func (u *hub) tell(w *watch) {
+func (u *hub) tell(ctx context.Context, w *watch) {
 	for _, l := range u.audience() {
-		frame := w.frame(l)
+		frame := w.frame(ctx, l)
 		u.mu.Lock()
 		if _, ok := u.listeners[l]; ok && len(frame) > 0 {
 			select {
@@ -177,18 +177,18 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	if account, _, ok := strings.Cut(query.Get("video"), "."); ok && access.Allows(account) {
 		l.video = query.Get("video")
 	}
-	if !h.live.join(l) {
+	if !h.live.join(l) { //nolint:contextcheck // the watcher is everybody's, and outlives this request
 		p := problem.New(http.StatusServiceUnavailable, "too_many", "too many pages are open here", "load the page again later; it shows how things stood")
 		p.RetryAfter = heartbeat
 		p.ServeHTTP(w, r)
 		return
 	}
 	defer h.live.leave(l)
-	w, r = stall.Guard(w, r, streamStall)
 	h.private(w, r)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep them until it has some kilobytes
-	send(r.Context(), w, l.frames)
+	patient, _ := stall.Guard(w, r, streamStall)
+	send(r.Context(), patient, l.frames)
 }
 
 // send writes frames until one of the two sides has had enough.

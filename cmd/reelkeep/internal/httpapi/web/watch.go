@@ -210,10 +210,10 @@ func (w *watch) part(out *bytes.Buffer, name string, data any) {
 }
 
 // frame is what one listener is sent.
-func (w *watch) frame(l *listener) []byte {
+func (w *watch) frame(ctx context.Context, l *listener) []byte {
 	var out, pieces bytes.Buffer
 	if w.err != nil {
-		w.part(&pieces, "alarm", w.h.trouble(context.Background(), w.err))
+		w.part(&pieces, "alarm", w.h.trouble(ctx, w.err))
 		event(&out, "patch", pieces.Bytes())
 		return out.Bytes()
 	}
@@ -230,7 +230,7 @@ func (w *watch) frame(l *listener) []byte {
 				newer = append(newer, s)
 			}
 		}
-		w.cards(context.Background(), &pieces, newer)
+		w.cards(ctx, &pieces, newer)
 		l.fresh = false
 	}
 	w.part(&pieces, "alarm", (*notice)(nil))
