@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,19 +48,19 @@ func moveKeys(account string) []string {
 		keyLater(StepStatus), keyLater(StepTransfer),
 		keyReady(StepStatus, PriorityInteractive, account), keyReady(StepStatus, PriorityBackfill, account),
 		keyReady(StepTransfer, PriorityInteractive, account), keyReady(StepTransfer, PriorityBackfill, account),
-		keyFlight(StepStatus), keyFlight(StepTransfer), keyAccounts, keyOutbox,
+		keyFlight(StepStatus), keyFlight(StepTransfer), keyAccounts, keyOutbox, keyRecent, keyReach,
 	}
 }
 
-const moveArgs = 13
+const moveArgs = 14
 
 // moveScript applies changes of one account's videos. Each is a compare-and-set: it happens whole, with the lists
 // it belongs in, or not at all because somebody else was faster (0) or the backlog is full (-1).
 func moveScript() *redis.Script {
-	return redis.NewScript(`
+	return redis.NewScript(rememberLua() + `
 local out = {}
 local placed = false
-for p = 2, #ARGV, 13 do
+for p = 2, #ARGV, 14 do
 	local field, place, member, drop, cap = ARGV[p], tonumber(ARGV[p+5]), ARGV[p+7], ARGV[p+8], ARGV[p+11]
 	if (redis.call('HGET', KEYS[1], field) or '') ~= ARGV[p+1] or (redis.call('HGET', KEYS[2], field) or '') ~= ARGV[p+2] then
 		out[#out+1] = 0
@@ -91,6 +92,8 @@ for p = 2, #ARGV, 13 do
 		end
 		if ARGV[p+10] ~= '' then redis.call('ZADD', KEYS[4], ARGV[p+10], field) else redis.call('ZREM', KEYS[4], field) end
 		if ARGV[p+12] ~= '' then redis.call('RPUSH', KEYS[15], ARGV[p+12]) end
+		if ARGV[p+13] ~= '' then remember(KEYS[16], KEYS[17], ARGV[p+13], field)
+		elseif ARGV[p+1] ~= '' or ARGV[p+2] ~= '' then redis.call('ZREM', KEYS[16], field) end
 		out[#out+1] = 1
 	end
 end
@@ -139,7 +142,7 @@ type change struct {
 }
 
 func (c change) args() ([]any, error) {
-	var newRaw, newIdx, drop, deadline, capacity string
+	var newRaw, newIdx, drop, deadline, capacity, sealed string
 	place, score, member := placeNone, int64(0), ""
 	var state State
 	var err error
@@ -165,11 +168,14 @@ func (c change) args() ([]any, error) {
 			place, drop = placeNone, ""
 		}
 	}
+	if at := cmp.Or(c.next, c.done).sealedAt(); at != 0 {
+		sealed = strconv.FormatInt(at, 10)
+	}
 	if c.capacity > 0 {
 		capacity = strconv.Itoa(c.capacity)
 	}
 	return []any{c.from.field, c.from.raw, c.from.idx, newRaw, newIdx, place, score, member, drop,
-		string(c.from.state()) + ">" + string(state), deadline, capacity, c.note}, nil
+		string(c.from.state()) + ">" + string(state), deadline, capacity, c.note, sealed}, nil
 }
 
 // place says which list the entry belongs in, with which score and under which name.

@@ -142,6 +142,7 @@ func (s *Server) Run(ctx context.Context) error {
 	loops.Go(func() { s.dispatchLoop(dispatching) })
 	loops.Go(func() { s.beatLoop(live) })
 	loops.Go(func() { s.reconcileLoop(dispatching) })
+	loops.Go(func() { s.recentLoop(dispatching) })
 	if s.cfg.Notify != nil {
 		loops.Go(func() { s.postLoop(dispatching) })
 		loops.Go(func() { s.riskLoop(dispatching) })

@@ -47,7 +47,7 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/httpapi/stall":     nil,
 		"cmd/reelkeep/internal/httpapi/sharelink": {"worker/secret"},
 		// The doors.
-		"cmd/reelkeep/internal/httpapi/web":       nil,
+		"cmd/reelkeep/internal/httpapi/web":       {"queue", "storage", "worker/secret", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},
 		"cmd/reelkeep/internal/httpapi/permalink": {"queue", "storage", "worker/heygen", "cmd/reelkeep/internal/httpapi/…"},
 		"cmd/reelkeep/internal/httpapi/dropin":    {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
 		// The measurements look at the program from outside, as its users do: they know nothing of how it works.
@@ -73,6 +73,7 @@ func testRooms() map[string][]string {
 		"cmd/bench":                      {"worker/media"}, // what it has archived must be what it seems
 		"cmd/reelkeep/internal/httpapi/permalink": {"storage/storagetest", "worker/secret"},
 		"cmd/reelkeep/internal/httpapi/dropin":    {"worker/heygen/heygensim"},
+		"cmd/reelkeep/internal/httpapi/web":       {"queue/queuetest", "storage/storagetest", "worker/heygen/heygensim", "cmd/reelkeep/internal/browsertest"},
 	}
 }
 
@@ -106,8 +107,8 @@ func owners() map[string][]string {
 func testOwners() map[string][]string {
 	return map[string][]string{
 		"github.com/alicebob/miniredis": {"queue"},
-		"github.com/chromedp":           {"cmd/reelkeep"}, // its actions
-		"k8s.io":                        {"cmd/reelkeep"}, // what the chart makes is decoded into its types
+		"github.com/chromedp":           {"cmd/reelkeep", "cmd/reelkeep/internal/httpapi/web"}, // its actions
+		"k8s.io":                        {"cmd/reelkeep"},                                      // what the chart makes is decoded into its types
 		"sigs.k8s.io":                   {"cmd/reelkeep"},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"time"
@@ -30,7 +31,7 @@ func demoCommand(con *console) *cli.Command {
 		Name: "demo", Usage: "see it work, without any set-up",
 		Description: "Starts a simulated HeyGen whose links live seconds, archives its videos into a temporary folder, waits until\n" +
 			"HeyGen's links are dead and shows that the archived ones still play. Nothing outside this machine is contacted.",
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "keep", Usage: "keep the folder with the videos"}},
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "keep", Usage: "keep the folder with the videos, and show them in a web page until Ctrl-C"}},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.NArg() > 0 {
 				return usageErrorf("demo takes no arguments")
@@ -61,7 +62,7 @@ func (d *demo) do(ctx context.Context) (err error) {
 	if !d.keep {
 		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	}
-	if d.cfg, err = d.config(folder); err != nil {
+	if d.cfg, err = d.config(folder, nil); err != nil {
 		return err
 	}
 	videos := heygensim.Sample()
@@ -86,19 +87,23 @@ func (d *demo) do(ctx context.Context) (err error) {
 	}
 	if d.keep {
 		d.con.sayf("\nThe videos are in %s; they are ordinary files.", folder)
+		if err := d.show(ctx, folder); err != nil {
+			return err
+		}
 	} else {
-		d.con.sayf("\nThe demo's folder is removed now; demo --keep keeps it.")
+		d.con.sayf("\nThe demo's folder is removed now; demo --keep keeps it, and shows it in a web page.")
 	}
 	d.con.sayf("\nNow with your own account:  HEYGEN_API_KEY=… reelkeep archive --all")
 	return nil
 }
 
 // config is what a user would set, pointed at the simulation.
-func (d *demo) config(folder string) (config.Config, error) {
+func (d *demo) config(folder string, more map[string]string) (config.Config, error) {
 	values := map[string]string{
 		"HEYGEN_API_URL": d.sim.APIURL(), "HEYGEN_API_KEY": d.sim.Key(),
 		"REELKEEP_PRIVATE_SOURCES": "127.0.0.0/8", "REELKEEP_STORE": folder, "REELKEEP_LATE_ASSETS_WAIT": "8s",
 	}
+	maps.Copy(values, more)
 	cfg, err := config.Load(func(s config.Setting) (string, bool) {
 		value, ok := values[s.Env]
 		return value, ok

@@ -69,11 +69,16 @@ func newService(c *cli.Command, con *console) (*service, error) {
 	if err := errors.Join(append(errs, roleErr)...); err != nil {
 		return nil, withCode(exitUsage, err)
 	}
-	s.log = newLog(cfg, stderrOf{con})
+	s.equip(con)
+	return s, nil
+}
+
+// equip gives the service what it tells by.
+func (s *service) equip(con *console) {
+	s.log = newLog(s.cfg, stderrOf{con})
 	s.board = newBoard(s.log)
 	v := buildVersion()
 	s.metrics = metrics.New(v.version, v.commit, v.goVersion)
-	return s, nil
 }
 
 func parseRoles(text string) ([]string, error) {

@@ -4,11 +4,15 @@ import (
 	"context"
 	"maps"
 	"net"
+	"net/url"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/permalink"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/web"
 	"github.com/reelkeep/reelkeep/queue"
+	"github.com/reelkeep/reelkeep/storage"
 )
 
 // door is the HTTP door of a process with the role api; of one without it there is none.
@@ -56,8 +60,14 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 		return nil, err
 	}
 	maps.Copy(mounts, s.webhooks(client))
+	guard := &auth.Guard{Tokens: tokensOf(s.cfg)}
+	page, err := s.newPage(client, p, guard, links)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(mounts, page.Mounts())
 	handler, err := httpapi.New(httpapi.Deps{
-		Guard: &auth.Guard{Tokens: tokensOf(s.cfg)}, Videos: client, Archive: p.shelf.Store, Accounts: s.accounts(client),
+		Guard: guard, Videos: client, Archive: p.shelf.Store, Accounts: s.accounts(client),
 		Links: links, Mounts: mounts, PublicURL: s.cfg.PublicURL, Log: s.log,
 	})
 	if err != nil {
@@ -67,7 +77,38 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 	if s.only(roleAPI) {
 		s.board.spare("redis") // what is archived is served without it
 	}
-	return func(ctx context.Context) error { return d.server.Serve(ctx, handler) }, nil
+	return func(ctx context.Context) error {
+		if s.opened != nil {
+			s.opened(d.server.Addr())
+		}
+		defer context.AfterFunc(ctx, page.Close)() // nobody waits for streams that have no end
+		return d.server.Serve(ctx, handler)
+	}, nil
+}
+
+// newPage is what people see in a browser.
+func (s *service) newPage(client *queue.Client, p *parts, guard *auth.Guard, links *permalink.Links) (*web.Handler, error) {
+	d := web.Deps{
+		Guard: guard, Videos: client, Manifests: links.Manifests, Links: links, Share: links.Base != "" && links.Signer.Ready(),
+		Version: buildVersion().version, Log: s.log,
+	}
+	if !s.proxies(p) {
+		d.Origin = func(ctx context.Context) string { return originOf(ctx, p.shelf.Store) }
+	}
+	return web.New(d)
+}
+
+// originOf is where the store's presigned links lead; "" if it can't be told now.
+func originOf(ctx context.Context, store *storage.Store) string {
+	link, _, err := store.PresignGet(ctx, storage.VideoKey{VideoID: "any"}, "video.mp4", storage.PresignOptions{})
+	if err != nil {
+		return ""
+	}
+	u, err := url.Parse(link)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // accounts says for which accounts the fleet has a key. All processes that have keys have the same.

@@ -60,13 +60,18 @@ func mayDropIn(cfg config.Config) error {
 	return nil
 }
 
+// proxies says whether the bytes behind permalinks go through us.
+func (s *service) proxies(p *parts) bool {
+	return p.shelf.folder != "" || s.cfg.PermalinkMode == permalinkProxy
+}
+
 // newLinks builds what lies behind our links: permalinks, share links and HeyGen's own routes.
 func (s *service) newLinks(client *queue.Client, p *parts, addr string) (*permalink.Links, map[string]http.Handler, error) {
 	base, signer := publicURL(s.cfg, addr), sharelink.NewSigner(s.cfg.LinkSecrets)
 	known := manifests.New(p.shelf.Store, nil)
 	mounts := permalink.New(
 		permalink.Config{
-			Proxy: p.shelf.folder != "" || s.cfg.PermalinkMode == permalinkProxy, Public: s.cfg.PublicPermalinks, Log: s.log,
+			Proxy: s.proxies(p), Public: s.cfg.PublicPermalinks, Log: s.log,
 		},
 		permalink.Deps{Manifests: known, Files: p.shelf.Store, Queue: client, Signer: signer},
 	).Mounts()

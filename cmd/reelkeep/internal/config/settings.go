@@ -74,7 +74,7 @@ func Settings() []Setting {
 		{Env: "REELKEEP_SWEEP_EVERY", Group: Service, Default: "1h", Usage: "how often a sweep looks for new videos in HeyGen's list, newest first; 0 = off"},
 		{Env: "REELKEEP_SWEEP_FULL_EVERY", Group: Service, Default: "24h", Usage: "how often a sweep reads the whole list; 0 = off"},
 
-		{Env: "REELKEEP_LISTEN", Group: API, Default: "127.0.0.1:8080", Usage: "where the API is served (role api); another address than loopback needs REELKEEP_API_TOKENS; port 0 = any free one, which is logged"},
+		{Env: "REELKEEP_LISTEN", Group: API, Default: "127.0.0.1:8080", Usage: "where the API and the page are served (role api); another address than loopback needs REELKEEP_API_TOKENS; port 0 = any free one, which is logged"},
 		{Env: "REELKEEP_API_TOKENS", Group: API, Secret: true, Usage: "comma list of token (everything) or account:token (that account only), sent as Authorization: Bearer TOKEN (without the account); at least 8 characters each (`openssl rand -hex 32` makes a good one); several may be live at once, for rotation; without one only loopback is listened on"},
 		{Env: "REELKEEP_PUBLIC_URL", Group: API, Usage: "our own address as others see it, for permalinks, such as https://videos.example.com; a path in it may or may not be taken away by what stands before us; unset and listening on loopback: that address"},
 		{Env: "REELKEEP_LINK_SECRETS", Group: API, Secret: true, Usage: "comma list of secrets, at least 16 characters each, that sign share links: the first signs, all are believed; the same on all replicas"},

@@ -6,6 +6,9 @@
 // browser that runs on this machine would otherwise be everybody's way in: by a page that makes requests in its
 // user's stead, or by a name that resolves to 127.0.0.1.
 //
+// A browser that has brought a token once has a session instead, in a cookie (Guard.SignIn). It counts only in requests that
+// no page of another origin has made.
+//
 //	Identify    puts the Access of a request into its context; it refuses nobody
 //	Require     refuses a request without Access: for the doors that nothing else guards
 //	Of, With    read the Access, and set that of a door which knows its callers by other means

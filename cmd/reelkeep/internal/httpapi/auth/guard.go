@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
 )
@@ -12,12 +13,21 @@ import (
 // Guard looks at requests.
 type Guard struct {
 	Tokens *Tokens
+	Now    func() time.Time // nil: time.Now
+}
+
+func (g *Guard) now() time.Time {
+	if g.Now == nil {
+		return time.Now()
+	}
+	return g.Now()
 }
 
 // Identify puts the Access of a request into its context. It refuses nobody: some doors are open to others as well.
 func (g *Guard) Identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(With(r.Context(), g.access(r))))
+		ctx := With(r.Context(), g.access(r))
+		next.ServeHTTP(w, withoutSession(r).WithContext(ctx))
 	})
 }
 
@@ -27,7 +37,7 @@ func (g *Guard) access(r *http.Request) Access {
 	}
 	token, ok := Bearer(r)
 	if !ok {
-		return Access{}
+		return g.signedIn(r)
 	}
 	return g.Tokens.Access(token)
 }

@@ -1,0 +1,268 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
+	"github.com/reelkeep/reelkeep/queue"
+	"github.com/reelkeep/reelkeep/storage"
+)
+
+// The lists of the first page, by ?show=.
+const (
+	tabArchive = "archive"
+	tabRunning = "running"
+	tabFailed  = "failed"
+)
+
+// longestQuery is the API's.
+const longestQuery = 200
+
+type homePage struct {
+	page
+
+	Running *runningList // nil: not on this page
+	Trouble *troubleList
+	Cards   []item
+	More    string // address of the next page; "" at the end
+	Fresh   bool   // new cards may be put in front
+	Since   int64  // when the newest card was sealed, in milliseconds
+	Empty   bool   // nothing is archived, running or failed
+	Further bool   // a later page
+}
+
+// runningList is what is on its way: the whole list, or the head of it beside the gallery.
+type runningList struct {
+	Short bool
+	Items []item
+	More  int64
+}
+
+type troubleList struct{ Items []item }
+
+// home shows one of the lists.
+func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
+	p := homePage{page: h.newPage(r, "reelkeep")}
+	query := r.URL.Query()
+	p.Tab = tabArchive
+	if show := query.Get("show"); show == tabRunning || show == tabFailed {
+		p.Tab = show
+	}
+	if q := strings.TrimSpace(query.Get("q")); len(q) <= longestQuery {
+		p.Query = q
+	}
+	account := auth.Of(r.Context()).Account
+	status := http.StatusOK
+	by, err := h.Videos.CountsByAccount(r.Context())
+	if err == nil {
+		c := countsOf(by, account)
+		p.Counts = &c
+		err = h.fill(r.Context(), &p, account, query.Get("cursor"))
+	}
+	if errors.Is(err, queue.ErrCursor) {
+		seeOther(w, "./")
+		return
+	}
+	if err != nil {
+		p.Notice = h.trouble(r.Context(), err)
+		status = p.Notice.status
+		h.byHand(r.Context(), &p, account)
+	}
+	h.show(w, r, status, "home", p)
+}
+
+func (h *Handler) fill(ctx context.Context, p *homePage, account, cursor string) error {
+	p.Further = cursor != ""
+	p.Empty = *p.Counts == counts{} && p.Query == ""
+	switch {
+	case p.Query != "":
+		return h.search(ctx, p, account, cursor)
+	case p.Tab == tabRunning:
+		p.Live = "events"
+		return h.fillRunning(ctx, p, account, mostRunning)
+	case p.Tab == tabFailed:
+		return h.fillFailed(ctx, p, account, cursor)
+	}
+	found, err := h.Videos.Recent(ctx, queue.Filter{States: sealedStates(), Account: account}, cursor, pageSize)
+	if err != nil {
+		return err
+	}
+	p.Cards, p.More = h.cards(ctx, found.Videos), moreOf(p, found.Next)
+	if p.Further {
+		return nil
+	}
+	p.Fresh, p.Since = true, newest(found.Videos)
+	p.Live = "events?since=" + strconv.FormatInt(p.Since, 10)
+	return h.fillRunning(ctx, p, account, mostBeside)
+}
+
+// mostBeside is how many running videos are shown beside the gallery.
+const mostBeside = 3
+
+func (h *Handler) fillRunning(ctx context.Context, p *homePage, account string, most int) error {
+	working, err := h.Videos.Working(ctx, queue.StepTransfer, mostWorking)
+	if err != nil {
+		return err
+	}
+	list, err := h.running(ctx, account, working)
+	p.Running = h.runningList(list, p.Counts.Running, most)
+	return err
+}
+
+func (h *Handler) runningList(list []queue.Status, total int64, most int) *runningList {
+	out := &runningList{Short: most == mostBeside, Items: h.items(list[:min(len(list), most)])}
+	for i := range out.Items {
+		if p := out.Items[i].Progress; p != nil {
+			p.Rate = h.live.rate(p)
+		}
+	}
+	out.More = max(0, total-int64(len(out.Items)))
+	return out
+}
+
+// fillFailed shows what went wrong lately, what may go wrong soon, and then, in no order, what failed before that.
+func (h *Handler) fillFailed(ctx context.Context, p *homePage, account, cursor string) error {
+	recent, err := h.troubled(ctx, account)
+	if err != nil {
+		return err
+	}
+	if cursor == "" {
+		if err := h.fillRunning(ctx, p, account, mostRunning); err != nil {
+			return err
+		}
+		risky := slices.DeleteFunc(slices.Clone(p.Running.Items), func(v item) bool { return !v.AtRisk })
+		p.Trouble, p.Running, p.Live = &troubleList{withRisky(risky, h.items(recent))}, nil, "events"
+	}
+	var settled int64
+	known := map[string]bool{}
+	for _, s := range recent {
+		known[keyOf(s)] = true
+		if s.State.Settled() {
+			settled++
+		}
+	}
+	if p.Counts.Failed <= settled {
+		return nil
+	}
+	older, err := h.Videos.Page(ctx, queue.Filter{States: failedStates(), Account: account}, cursor, pageSize)
+	if err != nil {
+		return err
+	}
+	p.Cards, p.More = h.items(slices.DeleteFunc(older.Videos, func(s queue.Status) bool { return known[keyOf(s)] })), moreOf(p, older.Next)
+	return nil
+}
+
+func withRisky(risky, recent []item) []item {
+	for _, v := range recent {
+		if !slices.ContainsFunc(risky, func(r item) bool { return r.Key == v.Key }) {
+			risky = append(risky, v)
+		}
+	}
+	return risky
+}
+
+// search looks for a text in ids and titles. A whole id is found at once, however many videos there are.
+func (h *Handler) search(ctx context.Context, p *homePage, account, cursor string) error {
+	states := map[string][]queue.State{tabArchive: sealedStates(), tabRunning: runningStates(), tabFailed: append(failedStates(), queue.StateCancelled)}[p.Tab]
+	var list []queue.Status
+	id := storage.VideoKey{Account: account, VideoID: p.Query}
+	if cursor == "" && id.Validate() == nil {
+		s, err := h.Videos.StatusIn(ctx, account, p.Query)
+		if err == nil && slices.Contains(states, s.State) {
+			list = append(list, s)
+		}
+	}
+	found, err := h.Videos.Page(ctx, queue.Filter{States: states, Account: account, Text: p.Query}, cursor, pageSize)
+	if err != nil {
+		return err
+	}
+	for _, s := range found.Videos {
+		if len(list) == 0 || keyOf(s) != keyOf(list[0]) || s.VideoID != p.Query {
+			list = append(list, s)
+		}
+	}
+	p.Cards, p.More = h.cards(ctx, list), moreOf(p, found.Next)
+	return nil
+}
+
+// byHand finds a video by its whole id while the in-tray is out of reach.
+func (h *Handler) byHand(ctx context.Context, p *homePage, account string) {
+	k := storage.VideoKey{Account: account, VideoID: p.Query}
+	if p.Query == "" || k.Validate() != nil {
+		return
+	}
+	if m, err := h.Manifests.Manifest(ctx, k); err == nil {
+		p.Cards = h.cards(ctx, []queue.Status{report.StatusOf(m)})
+	}
+}
+
+// moreOf is the address of the next page.
+func moreOf(p *homePage, next string) string {
+	if next == "" {
+		return ""
+	}
+	q := url.Values{"cursor": {next}}
+	if p.Query != "" {
+		q.Set("q", p.Query)
+	}
+	if p.Tab != tabArchive {
+		q.Set("show", p.Tab)
+	}
+	return "?" + q.Encode()
+}
+
+func (h *Handler) items(list []queue.Status) []item {
+	out := make([]item, len(list))
+	for i, s := range list {
+		out[i] = h.item(s)
+	}
+	return out
+}
+
+// How long a page waits for manifests, and how many are read at a time. A page without lengths is better than none.
+const (
+	manifestPatience = 1500 * time.Millisecond
+	manifestsAtOnce  = 8
+)
+
+// cards adds what the manifests know, as far as the store tells in time. They are asked for in a moment anyway, by the
+// thumbnails.
+func (h *Handler) cards(ctx context.Context, list []queue.Status) []item {
+	out := h.items(list)
+	ctx, cancel := context.WithTimeout(ctx, manifestPatience)
+	defer cancel()
+	var reading errgroup.Group
+	reading.SetLimit(manifestsAtOnce)
+	for i, s := range list {
+		if s.SealedAt == nil {
+			continue
+		}
+		reading.Go(func() error {
+			if m, err := h.Manifests.Manifest(ctx, storage.VideoKey{Account: s.Account, VideoID: s.VideoID}); err == nil {
+				out[i].complete(m)
+			}
+			return nil
+		})
+	}
+	_ = reading.Wait() // nothing above returns an error
+	return out
+}
+
+func newest(list []queue.Status) (ms int64) {
+	for _, s := range list {
+		if s.SealedAt != nil {
+			ms = max(ms, s.SealedAt.UnixMilli())
+		}
+	}
+	return ms
+}
