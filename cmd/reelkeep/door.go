@@ -67,7 +67,9 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 	if s.only(roleAPI) {
 		s.board.spare("redis") // what is archived is served without it
 	}
-	return func(ctx context.Context) error { return d.server.Serve(ctx, handler) }, nil
+	return func(ctx context.Context) error {
+		return d.server.Serve(ctx, handler, func() { s.board.door(false) })
+	}, nil
 }
 
 // accounts says for which accounts the fleet has a key. All processes that have keys have the same.
