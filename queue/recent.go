@@ -112,26 +112,34 @@ func (c *Client) Recent(ctx context.Context, f Filter, cursor string, limit int)
 			return Page{}, err
 		}
 	}
+	page, _, err := c.recentPage(ctx, f, from, limit)
+	return page, err
+}
+
+// recentPage is Recent from a mark on. end is the last mark looked at.
+func (c *Client) recentPage(ctx context.Context, f Filter, from mark, limit int) (page Page, end mark, err error) {
 	limit = max(limit, 1)
 	batch := int64(scanCount)
 	if f.Account == "" && f.Text == "" { // nearly all of them match
 		batch = min(batch, int64(limit))
 	}
-	var page Page
 	for until := c.now().Add(pageTime); ; {
 		marks, err := c.ledger.recent(ctx, from, batch)
-		if err != nil || len(marks) == 0 {
-			return page, err
+		if err != nil {
+			return Page{}, mark{}, err
+		}
+		if len(marks) == 0 {
+			return page, from, nil
 		}
 		found, last, err := c.ledger.sealed(ctx, f, marks, limit-len(page.Videos))
 		if err != nil {
-			return Page{}, err
+			return Page{}, mark{}, err
 		}
 		page.Videos = append(page.Videos, found...)
 		from = last
 		if len(page.Videos) >= limit || c.now().After(until) {
 			page.Next = from.String()
-			return page, nil
+			return page, from, nil
 		}
 	}
 }
