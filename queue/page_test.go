@@ -86,11 +86,12 @@ func TestPagesOfSealedVideosBeginWithTheNewest(t *testing.T) {
 		b.enqueue(queue.Job{VideoID: "waits"})
 		// What another version seals has no mark.
 		b.rdb.ZRem(ctx, "{reelkeep}:recent", "default/v10800", "acme/v10801", "acme/v05001")
-		b.rdb.ZAddXX(ctx, "{reelkeep}:recent", redis.Z{Score: 1, Member: "default/v10700"})
-		for name, f := range map[string]queue.Filter{
-			"all":        {States: []queue.State{queue.StateArchived, queue.StatePartial}},
-			"an account": {States: []queue.State{queue.StateArchived}, Account: "acme"},
+		b.rdb.ZAddXX(ctx, "{reelkeep}:recent", redis.Z{Score: float64(sts[9000].SealedAt.UnixMilli()), Member: "default/v10700"}) // nor moves one
+		for _, f := range []queue.Filter{
+			{States: []queue.State{queue.StateArchived}, Account: "acme"},
+			{States: []queue.State{queue.StateArchived, queue.StatePartial}},
 		} {
+			name := "account " + f.Account
 			seen := map[string]int{}
 			var order []string
 			next := 10_900
