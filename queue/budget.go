@@ -128,18 +128,19 @@ func (b *Budget) Enter(ctx context.Context) (closed time.Duration, why string, e
 	return 0, "", nil
 }
 
-// Leave tells how the request ended. why == "": as it should. Otherwise the gate closes for wait, or, where wait is 0,
-// for a time that doubles with every such answer in a row (2 s … 2 min), for all processes of the fleet. An answer
-// to a request that was under way when the gate closed doubles nothing.
+// Leave tells how the request ended. why == "": as it should. Otherwise the gate closes for wait, for all processes of the
+// fleet. Where wait is 0, one bad answer among good ones closes nothing; three in a row do, for a time that doubles while
+// the probes fail that are let through after it (2 s … 30 s). An answer to a request that was under way when the gate
+// closed doubles nothing.
 func (b *Budget) Leave(ctx context.Context, why string, wait time.Duration) {
 	switch why {
 	case WhyInconclusive:
 		return
 	case "":
 		b.mu.Lock()
-		open := b.gate.open()
+		spotless := b.gate == gate{}
 		b.mu.Unlock()
-		if open {
+		if spotless {
 			return // nothing to take back: one round trip less for nearly every request
 		}
 	}

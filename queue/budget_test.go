@@ -196,9 +196,16 @@ func TestEveryFailureInARowDoublesTheClosing(t *testing.T) {
 		}
 		budgets = append(budgets, srv.Client().Budget("acme"))
 	}
-	for i, want := range []time.Duration{2, 4, 8, 16, 32, 64, 120, 120} {
+	fail := func(times int) {
+		for i := range times {
+			budgets[i%2].Leave(t.Context(), "down", 0)
+		}
+	}
+	for i, want := range []time.Duration{2, 4, 8, 16, 30, 30} {
 		want *= time.Second
-		budgets[i%2].Leave(t.Context(), "down", 0)
+		if fail(2); i == 0 {
+			fail(1) // nobody knew of an outage yet
+		}
 		for _, b := range budgets {
 			if closed, why := enter(t, b); closed < want || closed > want*6/5+500*time.Millisecond || why != "down" {
 				t.Errorf("failure %d: closed for %s because of %q; want %s and a little by chance", i+1, closed, why, want)
@@ -210,9 +217,13 @@ func TestEveryFailureInARowDoublesTheClosing(t *testing.T) {
 		}
 	}
 	budgets[0].Leave(t.Context(), "", 0)
-	budgets[1].Leave(t.Context(), "down", 0)
-	if closed, _ := enter(t, budgets[0]); closed > 3*time.Second {
-		t.Errorf("after a success a failure closes for %s; want 2 s again", closed)
+	fail(2)
+	if closed, _ := enter(t, budgets[0]); closed != 0 {
+		t.Errorf("after a success two failures close for %s", closed)
+	}
+	fail(1)
+	if closed, _ := enter(t, budgets[0]); closed <= 0 || closed > 3*time.Second {
+		t.Errorf("after a success an outage closes for %s; want 2 s again", closed)
 	}
 }
 

@@ -6,8 +6,12 @@ import (
 )
 
 const (
-	// gateFirst and gateLast bound the time for which an answer without a Retry-After closes the gate.
-	gateFirst, gateLast = 2 * time.Second, 2 * time.Minute
+	// gateSlips failures without a Retry-After and without a good answer between them are an outage. One or two are not:
+	// of a thousand requests to any API some end in a 502, and a fleet must not stand still for each.
+	gateSlips = 3
+	// gateFirst and gateLast bound the time for which an outage closes the gate: the last is how long a fleet may stand
+	// idle after it is over, and two probes in that time are no burden for the other side.
+	gateFirst, gateLast = 2 * time.Second, 30 * time.Second
 	// gateLongest bounds a Retry-After: a slip of the other side must not stop an account for a year. After
 	// it a few requests ask whether it was meant.
 	gateLongest = time.Hour
@@ -19,11 +23,12 @@ const (
 )
 
 // gate is what a fleet knows of how one account's requests are received. Its zero value is open. After a closing it
-// is ajar: a few probes pass, until one of them ends as it should. Times are Unix milliseconds
+// is ajar: a few probes pass, until one of them ends as it should; when all have failed it closes for longer. Times are Unix milliseconds
 // of one clock: Redis's, or ours while Redis is away.
 type gate struct {
 	Until   int64  `json:"u,omitempty"` // closed before
 	Strikes int    `json:"n,omitempty"` // closings in a row
+	Slips   int    `json:"f,omitempty"` // failures since the last closing or good answer
 	Why     string `json:"w,omitempty"` // the word that closed it
 	Probes  int    `json:"p,omitempty"` // let through since Since
 	Since   int64  `json:"s,omitempty"`
@@ -57,7 +62,7 @@ func (g gate) enter(now int64) (next gate, left int64) {
 	return g, 0
 }
 
-// struck is the gate after an answer that closes it. Of requests that were on their way when it closed only the
+// struck is the gate after an answer that may close it: a Retry-After does, a failure does if it is not the only one. Of requests that were on their way when it closed only the
 // first counts; but the longest Retry-After of all of them is obeyed.
 func (g gate) struck(now int64, why string, wait time.Duration) gate {
 	leftover := now < g.Until || !g.open() && g.Probes == 0
@@ -69,9 +74,21 @@ func (g gate) struck(now int64, why string, wait time.Duration) gate {
 		return g
 	case wait > 0:
 		return gate{Until: told(now, wait), Strikes: g.Strikes + 1, Why: why}
+	case g.Slips+1 < g.bears():
+		g.Slips++
+		g.Why = why
+		return g
 	}
 	wait = min(gateFirst<<min(g.Strikes, 10), gateLast)
 	return gate{Until: now + wait.Milliseconds(), Strikes: g.Strikes + 1, Why: why}
+}
+
+// bears is the number of failures that close the gate.
+func (g gate) bears() int {
+	if g.open() {
+		return gateSlips
+	}
+	return gateProbes
 }
 
 // told is the end of a Retry-After, which is in whole seconds. A hundred equal ones that come together shall mean one

@@ -78,16 +78,16 @@ func (s *scale) assertAtMost(what string, most int64) {
 	}
 }
 
-// assertMarksAreSmall takes the marks of the videos that were sealed last out of the account: there are 10,000 at the
+// assertMarksAreSmall takes the marks of the videos that were sealed last out of the account: there are 10,500 at the
 // most (see TestRecentVideosAreBoundedAndHaveNoGap), with a few videos as with a million, so they have a bound of their own.
 func (s *scale) assertMarksAreSmall(sealed int64) {
 	s.t.Helper()
 	const most = 200
 	ctx := s.t.Context()
 	marks, size := s.rdb.ZCard(ctx, "{reelkeep}:recent").Val(), s.rdb.MemoryUsage(ctx, "{reelkeep}:recent", 0).Val()
-	s.t.Logf("%d marks of %d bytes, %d MiB at the most", marks, size/max(marks, 1), size/max(marks, 1)*10000>>20)
-	if marks < min(sealed, 10000) || marks > 10000 || size > most*marks {
-		s.t.Errorf("%d sealed videos have left %d marks of %d bytes; want one for each, up to 10000, of at most %d bytes", sealed, marks, size/max(marks, 1), most)
+	s.t.Logf("%d marks of %d bytes, %d KiB at the most", marks, size/max(marks, 1), size/max(marks, 1)*10500>>10)
+	if marks < min(sealed, 10000) || marks > 10500 || size > most*marks {
+		s.t.Errorf("%d sealed videos have left %d marks of %d bytes; want one for each, up to 10500, of at most %d bytes", sealed, marks, size/max(marks, 1), most)
 	}
 	s.used, s.keys = s.used+size, s.keys+size
 }

@@ -23,14 +23,23 @@ type Page struct {
 	Next   string // for the next call; "" at the end
 }
 
-// Page returns up to limit videos of a walk like List's, beginning where cursor says; "" is the beginning. A page may
+// Page returns up to limit videos of a walk like List's, beginning where cursor says; "" is the beginning. If the filter
+// asks for archived or partial videos alone, the 10,000 that were sealed last come first, the newest before the others. A page may
 // hold fewer than limit, even none, though there are more: only an empty Next is the end. Entries that can't be read
 // are left out. A video that changes state between two calls may be seen twice, or not at all.
 func (c *Client) Page(ctx context.Context, f Filter, cursor string, limit int) (Page, error) {
+	if f.sealed() {
+		return c.pageSealed(ctx, f, cursor, limit)
+	}
 	at, err := parseCursor(cursor)
 	if err != nil {
 		return Page{}, err
 	}
+	return c.page(ctx, f, at, limit)
+}
+
+// page walks over ledger and index.
+func (c *Client) page(ctx context.Context, f Filter, at cursor, limit int) (Page, error) {
 	var page Page
 	for until := c.now().Add(pageTime); ; {
 		if at.key = f.nextKey(at.key); at.key == keysWalked {
@@ -44,7 +53,10 @@ func (c *Client) Page(ctx context.Context, f Filter, cursor string, limit int) (
 		if err != nil {
 			return Page{}, Explain(fmt.Errorf("list videos: %w", err))
 		}
-		found, last := at.take(f, kvs, limit-len(page.Videos))
+		found, last, err := c.ledger.take(ctx, f, at, kvs, limit-len(page.Videos))
+		if err != nil {
+			return Page{}, err
+		}
 		if at.key == 0 {
 			if err := c.ledger.addProgress(ctx, found); err != nil {
 				return Page{}, err
@@ -84,9 +96,13 @@ type cursor struct {
 	key   int
 	scan  uint64
 	given string
+	past  mark // how far back the walk has shown recent videos; zero: it has shown none
 }
 
 func (c cursor) String() string {
+	if c.past != (mark{}) {
+		return c.stringSealed()
+	}
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(c.key) + "." + strconv.FormatUint(c.scan, 36) + "." + c.given))
 }
 
@@ -95,8 +111,15 @@ func parseCursor(text string) (cursor, error) {
 		return cursor{}, nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	parts := strings.SplitN(string(raw), ".", 3)
-	if err != nil || len(parts) != 3 || len(parts[0]) != 1 || parts[0] >= strconv.Itoa(keysWalked) {
+	if err != nil {
+		return cursor{}, ErrCursor
+	}
+	return parsePlace(string(raw))
+}
+
+func parsePlace(text string) (cursor, error) {
+	parts := strings.SplitN(text, ".", 3)
+	if len(parts) != 3 || len(parts[0]) != 1 || parts[0] >= strconv.Itoa(keysWalked) {
 		return cursor{}, ErrCursor
 	}
 	key, err1 := strconv.Atoi(parts[0])
@@ -138,11 +161,11 @@ func (c cursor) take(f Filter, kvs []string, limit int) (found []Status, last st
 func (c cursor) after(last string, next uint64) cursor {
 	switch {
 	case last != "":
-		return cursor{c.key, c.scan, last}
+		return cursor{c.key, c.scan, last, c.past}
 	case next == 0:
-		return cursor{key: c.key + 1}
+		return cursor{key: c.key + 1, past: c.past}
 	}
-	return cursor{key: c.key, scan: next}
+	return cursor{key: c.key, scan: next, past: c.past}
 }
 
 // addProgress adds how far waiting videos have come.

@@ -4,8 +4,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/reelkeep/reelkeep/queue"
 )
@@ -74,12 +77,66 @@ func TestPagesShowEveryVideoOnce(t *testing.T) {
 	})
 }
 
+// TestPagesOfSealedVideosBeginWithTheNewest walks over more videos than have a mark, while others are sealed.
+func TestPagesOfSealedVideosBeginWithTheNewest(t *testing.T) {
+	onEach(t, func(b *bench) {
+		ctx := b.t.Context()
+		sts := sealedAt("v", 11_600)
+		b.restore(sts[:10_900])
+		b.enqueue(queue.Job{VideoID: "waits"})
+		// What another version seals has no mark.
+		b.rdb.ZRem(ctx, "{reelkeep}:recent", "default/v10800", "acme/v10801", "acme/v05001")
+		b.rdb.ZAddXX(ctx, "{reelkeep}:recent", redis.Z{Score: float64(sts[9000].SealedAt.UnixMilli()), Member: "default/v10700"}) // nor moves one
+		for _, f := range []queue.Filter{
+			{States: []queue.State{queue.StateArchived}, Account: "acme"},
+			{States: []queue.State{queue.StateArchived, queue.StatePartial}},
+		} {
+			name := "account " + f.Account
+			seen := map[string]int{}
+			var order []string
+			next := 10_900
+			for cursor, n := "", 0; ; n++ {
+				p, err := b.client.Page(ctx, f, cursor, 500)
+				if err != nil || len(p.Videos) > 500 || n > 1000 {
+					b.t.Fatalf("%s: page %d holds %d videos: %v", name, n, len(p.Videos), err)
+				}
+				for _, v := range p.Videos {
+					seen[v.VideoID]++
+					order = append(order, v.VideoID)
+				}
+				if f.Account == "" && next < len(sts) { // so many that others lose their marks
+					b.restore(sts[next : next+100])
+					next += 100
+				}
+				if cursor = p.Next; cursor == "" {
+					break
+				}
+			}
+			for _, st := range sts[:10_900] {
+				if want := f.Account == "" || f.Account == st.Account; (seen[st.VideoID] == 1) != want {
+					b.t.Fatalf("%s: %s was shown %d times", name, st.VideoID, seen[st.VideoID])
+				}
+			}
+			if !slices.IsSortedFunc(order[:4500], func(a, b string) int { return strings.Compare(b, a) }) {
+				b.t.Errorf("%s: the first are not the newest ones: %v", name, order[:10])
+			}
+		}
+	})
+}
+
 func TestACursorThatIsNoneIsRefused(t *testing.T) {
 	onEach(t, func(b *bench) {
 		for _, raw := range []string{"0", "0.1", "2.1.", "9.1.x", "-1.1.x", "0.zz zz.x", "x.1.y", "0.99999999999999999999999999.x"} {
 			cursor := base64.RawURLEncoding.EncodeToString([]byte(raw))
 			if _, err := b.client.Page(b.t.Context(), queue.Filter{}, cursor, 10); !errors.Is(err, queue.ErrCursor) {
 				b.t.Errorf("%q: %v", raw, err)
+			}
+		}
+		sealed := queue.Filter{States: []queue.State{queue.StateArchived}}
+		for _, raw := range []string{"r.1", "r.0.x", "s", "s.1", "s.1.x", "s.1.x.0", "s.1..0.1.", "s.0.x.0.1.", "s.zz zz.x.0.1.", "s.1.x.2.1.", "s.1.x.0.!."} {
+			cursor := base64.RawURLEncoding.EncodeToString([]byte(raw))
+			if _, err := b.client.Page(b.t.Context(), sealed, cursor, 10); !errors.Is(err, queue.ErrCursor) {
+				b.t.Errorf("%q of a walk over sealed videos: %v", raw, err)
 			}
 		}
 		for _, cursor := range []string{"!", "ünsinn", fmt.Sprint(17)} {

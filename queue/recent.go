@@ -18,13 +18,18 @@ const (
 	keyReach = "{reelkeep}:recent:reach"
 )
 
-// maxRecent bounds keyRecent: a million archived videos must not each cost Redis a second mark.
-const maxRecent = 10_000
+const (
+	// maxRecent bounds keyRecent: a million archived videos must not each cost Redis a second mark.
+	maxRecent = 10_000
+	// spareRecent more are let in before those above maxRecent are dropped. To find them takes the embedded Redis a look at
+	// all of them.
+	spareRecent = 500
+)
 
 // rememberLua is for the scripts that may add a video to keyRecent. What is older than the newest ever dropped stays
 // out, or there would be a gap behind which nobody looks.
 func rememberLua() string {
-	return strings.ReplaceAll(`
+	return strings.NewReplacer("KEEP", strconv.Itoa(maxRecent), "MOST", strconv.Itoa(maxRecent+spareRecent)).Replace(`
 local function remember(recent, reach, score, field)
 	local at, floor = tonumber(score), redis.call('HMGET', reach, 'score', 'field')
 	local bottom = floor[1] and tonumber(floor[1])
@@ -33,12 +38,12 @@ local function remember(recent, reach, score, field)
 		return
 	end
 	redis.call('ZADD', recent, score, field)
-	local over = redis.call('ZREVRANGE', recent, MAX, MAX, 'WITHSCORES')
-	if over[1] then
-		redis.call('ZREMRANGEBYRANK', recent, 0, -MAX - 1)
+	if redis.call('ZCARD', recent) > MOST then
+		local over = redis.call('ZREVRANGE', recent, KEEP, KEEP, 'WITHSCORES')
+		redis.call('ZREMRANGEBYRANK', recent, 0, -KEEP - 1)
 		redis.call('HSET', reach, 'score', over[2], 'field', over[1])
 	end
-end`, "MAX", strconv.Itoa(maxRecent))
+end`)
 }
 
 // sealedAt is the place of a sealed video in keyRecent; 0: it has none.
@@ -96,7 +101,7 @@ func parseMark(text string) (mark, error) {
 }
 
 // Recent returns up to limit sealed videos (archived and partial), those sealed last first, from where cursor says on;
-// "" is the newest. It reaches back over the last 10,000 seals and ends there, however many there are: Page walks over
+// "" is the newest. It reaches back over at least the last 10,000 seals and ends there, however many there are: Page walks over
 // all. A page may hold fewer than limit, even none, though there are more: only an empty Next is the end. Videos that
 // are sealed meanwhile move nothing. In a Redis that an older version has filled, the first server looks for what to show.
 func (c *Client) Recent(ctx context.Context, f Filter, cursor string, limit int) (Page, error) {
@@ -107,26 +112,34 @@ func (c *Client) Recent(ctx context.Context, f Filter, cursor string, limit int)
 			return Page{}, err
 		}
 	}
+	page, _, err := c.recentPage(ctx, f, from, limit)
+	return page, err
+}
+
+// recentPage is Recent from a mark on. end is the last mark looked at.
+func (c *Client) recentPage(ctx context.Context, f Filter, from mark, limit int) (page Page, end mark, err error) {
 	limit = max(limit, 1)
 	batch := int64(scanCount)
 	if f.Account == "" && f.Text == "" { // nearly all of them match
 		batch = min(batch, int64(limit))
 	}
-	var page Page
 	for until := c.now().Add(pageTime); ; {
 		marks, err := c.ledger.recent(ctx, from, batch)
-		if err != nil || len(marks) == 0 {
-			return page, err
+		if err != nil {
+			return Page{}, mark{}, err
+		}
+		if len(marks) == 0 {
+			return page, from, nil
 		}
 		found, last, err := c.ledger.sealed(ctx, f, marks, limit-len(page.Videos))
 		if err != nil {
-			return Page{}, err
+			return Page{}, mark{}, err
 		}
 		page.Videos = append(page.Videos, found...)
 		from = last
 		if len(page.Videos) >= limit || c.now().After(until) {
 			page.Next = from.String()
-			return page, nil
+			return page, from, nil
 		}
 	}
 }

@@ -29,13 +29,15 @@ func (p *prober) clean(ctx context.Context, after error) error {
 	if errors.As(after, &unreachable) {
 		return nil // each delete would wait out its tries
 	}
+	var others errgroup.Group
+	if after == nil {
+		others.Go(func() error { p.s.clearProbes(ctx); return nil }) // those that are left are old: ours is not among them
+	}
 	p.endUploads(ctx)
 	err := p.s.removeProbe(ctx, p.keys)
+	_ = others.Wait() // nothing above returns an error
 	if after != nil {
 		return nil // the first trouble is the one to tell
-	}
-	if err == nil {
-		p.s.clearProbes(ctx)
 	}
 	return err
 }

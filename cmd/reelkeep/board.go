@@ -17,6 +17,7 @@ type board struct {
 	state map[string]string // by dependency; "" is fine
 	doubt doubt             // about looks at the store; guarded by mu
 	extra map[string]bool   // dependencies without which some work can be done; guarded by mu
+	shut  bool              // there is a door, and nothing behind it yet; guarded by mu
 }
 
 func newBoard(log *slog.Logger) *board {
@@ -58,6 +59,25 @@ func (b *board) spare(name string) {
 		b.extra = map[string]bool{}
 	}
 	b.extra[name] = true
+}
+
+// door notes whether the door of the API has to be opened yet. That is no trouble, but whoever is sent here hears only that
+// we are starting.
+func (b *board) door(shut bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.shut = shut
+}
+
+// ready says whether requests may be sent to us, and what there is to tell.
+func (b *board) ready() (bool, []string) {
+	ok, lines := !b.hopeless(), b.problems()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.shut && ok {
+		return false, append(lines, "api: not serving yet")
+	}
+	return ok, lines
 }
 
 // fine says whether a dependency was fine when it was last heard of.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/sharelink"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/storage"
@@ -30,21 +31,18 @@ func urlCommand(con *console) *cli.Command {
 			&cli.BoolFlag{Name: "share", Usage: "a share link, which a running API serves"},
 			archiveAccountFlag(),
 		),
-		Action: withShelf(con, checkURL, func(ctx context.Context, c *cli.Command, s *shelf) error {
+		Action: withShelfAndConfig(con, checkURL, func(ctx context.Context, c *cli.Command, cfg config.Config, s *shelf) error {
 			k := storage.VideoKey{Account: c.String("account"), VideoID: c.Args().First()}
 			want := linkRequest{asset: c.String("asset"), ttl: c.Duration("ttl"), asJSON: c.Bool("json")}
 			if c.Bool("share") {
-				var err error
-				if want.share, err = newSharing(c); err != nil {
-					return err
-				}
+				want.share = newSharing(c, cfg)
 			}
 			return printLink(ctx, con, s, k, want)
 		}),
 	}
 }
 
-func checkURL(c *cli.Command) error {
+func checkURL(c *cli.Command, cfg config.Config) error {
 	id, ttl := c.Args().First(), c.Duration("ttl")
 	switch {
 	case c.NArg() != 1:
@@ -60,8 +58,7 @@ func checkURL(c *cli.Command) error {
 	}
 	errs := []error{validAccount(c.String("account"))}
 	if c.Bool("share") {
-		_, err := newSharing(c)
-		errs = append(errs, err)
+		errs = append(errs, cfg.Need("REELKEEP_PUBLIC_URL", "REELKEEP_LINK_SECRETS"))
 	}
 	return errors.Join(errs...)
 }
@@ -80,16 +77,12 @@ type sharing struct {
 	until  time.Time // zero: for ever
 }
 
-func newSharing(c *cli.Command) (*sharing, error) {
-	cfg, err := loadConfig(c)
-	if err := errors.Join(err, cfg.Need("REELKEEP_PUBLIC_URL", "REELKEEP_LINK_SECRETS")); err != nil {
-		return nil, withCode(exitUsage, err)
-	}
+func newSharing(c *cli.Command, cfg config.Config) *sharing {
 	s := &sharing{base: cfg.PublicURL, signer: sharelink.NewSigner(cfg.LinkSecrets)}
 	if c.IsSet("ttl") {
 		s.until = time.Now().Add(c.Duration("ttl"))
 	}
-	return s, nil
+	return s
 }
 
 func knownAsset(name string) bool {

@@ -82,7 +82,7 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 			s.opened(d.server.Addr())
 		}
 		defer context.AfterFunc(ctx, page.Close)() // nobody waits for streams that have no end
-		return d.server.Serve(ctx, handler)
+		return d.server.Serve(ctx, handler, func() { s.board.door(false) })
 	}, nil
 }
 

@@ -71,7 +71,9 @@ func TestTheAPISaysThatItIsStarting(t *testing.T) {
 	}
 	f.redis.Start()
 	p.untilReady()
-	p.await("the routes", func() bool { return p.call("GET", "/nothing-here", "").status == http.StatusNotFound })
+	if a := p.call("GET", "/nothing-here", ""); a.status != http.StatusNotFound {
+		t.Errorf("ready, and yet: %d %s", a.status, a.body)
+	}
 	// Redis away does not make a door useless: what is archived can be served.
 	f.redis.Stop()
 	p.await("a word about Redis", func() bool { status, body := p.readyz(); return status == 200 && strings.Contains(body, "redis: ") })
@@ -99,7 +101,6 @@ func TestWhatIsNotThereIsToldByAProblemDocument(t *testing.T) {
 	p := f.serve("--roles", "api")
 	p.untilOpen()
 	p.untilReady()
-	p.await("the routes", func() bool { return p.call("GET", "/nothing-here", "").status == http.StatusNotFound })
 	for _, path := range []string{"/nothing-here", "/api/", "/api/v2/videos"} {
 		if got := p.call("GET", path, "").problem(t); got.Code != "no_such_route" || got.Hint == "" {
 			t.Errorf("%s: %+v", path, got)

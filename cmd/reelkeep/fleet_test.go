@@ -396,6 +396,7 @@ func TestWhatAServiceCannotWorkWithEndsIt(t *testing.T) {
 		says string
 	}{
 		{"nothing configured", []string{"REELKEEP_REDIS=", "REELKEEP_STORE=", "HEYGEN_API_KEY="}, nil, exitUsage, "REELKEEP_REDIS"},
+		{"a folder that nobody will ever make", []string{"REELKEEP_REDIS=", "REELKEEP_STORE=" + t.TempDir() + "/nothing"}, []string{"--embedded", "--roles", "api"}, exitNotYet, "does not exist"},
 		{"a role that is none", nil, []string{"--roles", "cook"}, exitUsage, "--roles"},
 		{"two kinds of Redis", nil, []string{"--embedded"}, exitUsage, "REELKEEP_REDIS"},
 		{"a wrong key", []string{"HEYGEN_API_KEY=sk_wrong"}, nil, exitDependency, "HEYGEN_API_KEY"},

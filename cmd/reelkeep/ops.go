@@ -49,11 +49,12 @@ func (o *opsServer) Close() error {
 }
 
 func (b *board) serveReady(w http.ResponseWriter, _ *http.Request) {
-	status, lines := http.StatusOK, []string{"ok"}
-	if b.hopeless() {
-		status, lines = http.StatusServiceUnavailable, nil
+	ok, lines := b.ready()
+	if !ok {
+		answerPlain(w, http.StatusServiceUnavailable, strings.Join(lines, "\n"))
+		return
 	}
-	answerPlain(w, status, strings.Join(append(lines, b.problems()...), "\n"))
+	answerPlain(w, http.StatusOK, strings.Join(append([]string{"ok"}, lines...), "\n"))
 }
 
 func answerPlain(w http.ResponseWriter, status int, text string) {

@@ -26,16 +26,25 @@ func readConfig(c *cli.Command) (config.Config, error) {
 
 // withShelf gives an action the store, once its arguments are checked.
 func withShelf(con *console, check func(*cli.Command) error, action func(context.Context, *cli.Command, *shelf) error) cli.ActionFunc {
+	return withShelfAndConfig(con,
+		func(c *cli.Command, _ config.Config) error { return check(c) },
+		func(ctx context.Context, c *cli.Command, _ config.Config, s *shelf) error { return action(ctx, c, s) })
+}
+
+// withShelfAndConfig is withShelf for a command that has to do with more settings than those of the store.
+func withShelfAndConfig(
+	con *console, check func(*cli.Command, config.Config) error, action func(context.Context, *cli.Command, config.Config, *shelf) error,
+) cli.ActionFunc {
 	return func(ctx context.Context, c *cli.Command) error {
 		cfg, err := readConfig(c)
-		if err := errors.Join(check(c), err); err != nil {
+		if err := errors.Join(check(c, cfg), err); err != nil {
 			return withCode(exitUsage, err)
 		}
 		s, err := openShelf(ctx, cfg, newLog(cfg, stderrOf{con}))
 		if err != nil {
 			return err
 		}
-		return errors.Join(action(ctx, c, s), s.Close())
+		return errors.Join(action(ctx, c, cfg, s), s.Close())
 	}
 }
 

@@ -52,6 +52,7 @@ func (s *service) run(ctx context.Context) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	s.board.starting("redis", "store")
+	s.board.door(s.has(roleAPI))
 	ops, err := startOps(ctx, s.cfg.OpsListen, s.board, s.metrics.Handler(), s.log)
 	if err != nil {
 		return err
@@ -230,10 +231,10 @@ func (s *service) openShelf(ctx context.Context, cfg config.Config, log *slog.Lo
 	return sh, nil
 }
 
-// openShelfToRead opens the store for a process that writes nothing to it. Another one may be at work in a folder, and
-// may not have made it yet.
+// openShelfToRead opens the store for a process that writes nothing to it. Another one of the fleet may be at work in a
+// folder, and may not have made it yet; one with a Redis of its own is alone, and nobody would ever make it.
 func (s *service) openShelfToRead(ctx context.Context, cfg config.Config, log *slog.Logger) (sh *shelf, err error) {
-	early := func(err error) bool { return storeAway(err) || errors.Is(err, fs.ErrNotExist) }
+	early := func(err error) bool { return storeAway(err) || !s.embedded && errors.Is(err, fs.ErrNotExist) }
 	err = s.reach(ctx, "store", early, func(ctx context.Context) error {
 		if sh == nil {
 			if sh, err = startShelf(ctx, cfg, embedded.S3Options{Dir: cfg.StoreFolder, ReadOnly: true, Log: log}, log); err != nil {

@@ -116,6 +116,10 @@ func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case s.opt.V1 && r.Method == http.MethodPost && r.URL.Path == "/v2/video/generate":
+		c.create(false)
+	case s.opt.V3 && r.Method == http.MethodPost && r.URL.Path == "/v3/videos":
+		c.create(true)
 	case s.opt.V1 && strings.HasPrefix(r.URL.Path, "/v1/"):
 		w.Header().Set("Deprecation", "true")
 		w.Header().Set("Sunset", sunset)

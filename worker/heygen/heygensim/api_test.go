@@ -144,7 +144,7 @@ func TestUnknownVideosAndBadParameters(t *testing.T) {
 			t.Errorf("%.60s answers %d, want %d", path, got, want)
 		}
 	}
-	for _, path := range []string{"/v1/video.list", "/v3/videos"} {
+	for _, path := range []string{"/v1/video.list", "/v3/videos/v"} {
 		if r := b.do(http.MethodPost, b.APIURL()+path, "x-api-key", b.Key()); r.StatusCode != http.StatusMethodNotAllowed {
 			t.Errorf("POST %s answers %d", path, r.StatusCode)
 		}

@@ -11,6 +11,7 @@
 //	       HTML page; a list pages by an opaque token; every answer carries fresh links
 //	hooks  addresses are registered and tried out by OPTIONS in both generations; Deliver tells them of an event,
 //	       signed in the dialect of each
+//	       POST /v2/video/generate and POST /v3/videos create a video, which is Held
 //	video  pending, then processing, then completed or failed; a GIF or captions may turn up later
 //	asset  signed links end at their Expires second, and the query must come back byte for byte: another
 //	       order or another spelling is 403, as it is with CloudFront; ranges, a strong ETag, Last-Modified

@@ -44,7 +44,7 @@ func enqueueOperation() huma.Operation {
 func listOperation() huma.Operation {
 	op := operation("listVideos", http.MethodGet, videosPath, http.StatusForbidden)
 	op.Summary = "List videos"
-	op.Description = "Lists videos, those that wait first and beyond that in no order, page by page: go on with next_cursor until it is null. A video that changes its state meanwhile may be seen twice, or not at all. Of videos that have ended, long titles are cut and large metadata is left out; the manifest in the archive has both."
+	op.Description = "Lists videos page by page: go on with next_cursor until it is null. Those that wait come first, and beyond that they are in no order; but where state asks for nothing else than archived and partial, the 10,000 that were sealed last come first, the newest before the others. A video that changes its state meanwhile may be seen twice, or not at all. Of videos that have ended, long titles are cut and large metadata is left out; the manifest in the archive has both."
 	return succeeds(op, http.StatusOK, "A page of videos")
 }
 

@@ -61,9 +61,10 @@ func Listen(ctx context.Context, addr string, starting func() []string, log *slo
 // Addr is where it listens.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Serve answers with h until ctx ends or the listener fails.
-func (s *Server) Serve(ctx context.Context, h http.Handler) error {
+// Serve answers with h until ctx ends or the listener fails. From the moment on that serving is called there is no other answer.
+func (s *Server) Serve(ctx context.Context, h http.Handler, serving func()) error {
 	s.handle(h)
+	serving()
 	select {
 	case <-ctx.Done():
 		return s.Close() //nolint:contextcheck // ctx has ended

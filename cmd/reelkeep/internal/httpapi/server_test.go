@@ -35,7 +35,7 @@ func run(t *testing.T, h http.Handler, log *slog.Logger) *running {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
-	go func() { r.ended <- s.Serve(ctx, h) }()
+	go func() { r.ended <- s.Serve(ctx, h, func() {}) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := s.Close(); err != nil {

@@ -131,7 +131,7 @@ type listInput struct {
 type listOutput struct{ Body videoPage }
 
 type videoPage struct {
-	Videos     []report.Video `json:"videos" nullable:"false" doc:"Those that wait come first; beyond that they are in no order"`
+	Videos     []report.Video `json:"videos" nullable:"false" doc:"Those that wait come first and beyond that they are in no order, except that of archived and partial ones alone the newest come first"`
 	NextCursor *string        `json:"next_cursor" doc:"For the next page; null at the end. A page may hold fewer videos than asked for, even none, and not be the last"`
 }
 

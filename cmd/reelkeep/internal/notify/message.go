@@ -32,10 +32,8 @@ type Data struct {
 
 func (s *Sender) message(n queue.Notification) Message {
 	v := report.OfStatus(n.Status, n.At)
-	for i, a := range v.Assets {
-		if s.cfg.Permalink != nil && a.State == string(queue.AssetStored) {
-			v.Assets[i].Permalink = report.OrNull(s.cfg.Permalink(v.Account, v.VideoID, a.Asset))
-		}
+	if s.cfg.Permalink != nil {
+		v = v.Linked(s.cfg.Permalink)
 	}
 	return Message{Type: string(n.Event), Timestamp: n.At.UTC(), Data: Data{
 		VideoID: v.VideoID, Account: v.Account, State: v.State, Reason: v.Reason, Error: v.Error, Title: v.Title, Deadline: v.Deadline,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -72,6 +73,27 @@ func TestAReceiverCanVerifyWhatItIsTold(t *testing.T) {
 		`"metadata":{"order":"17"}}}`
 	if diff := cmp.Diff(want, body); diff != "" || !json.Valid([]byte(body)) {
 		t.Errorf("body (-want +got):\n%s", diff)
+	}
+}
+
+// A file that is stored can still be replaced until its video is sealed; the API tells of no permalink, either.
+func TestAFileOfAVideoThatIsNotSealedHasNoPermalink(t *testing.T) {
+	t.Parallel()
+	bodies := make(chan string, 2)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		bodies <- string(body)
+	}))
+	t.Cleanup(receiver.Close)
+	for event, state := range map[queue.Event]queue.State{queue.EventFailed: queue.StateFailed, queue.EventAtRisk: queue.StateTransferring} {
+		n := archived()
+		n.Event, n.State, n.SealedAt = event, state, nil
+		if err := sender(t, receiver.URL, "127.0.0.0/8").Notify(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+		if body := <-bodies; !strings.Contains(body, `"state":"stored","bytes":7,"total":7,"permalink":null`) {
+			t.Errorf("%s: %s", event, body)
+		}
 	}
 }
 

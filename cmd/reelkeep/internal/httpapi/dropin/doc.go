@@ -9,6 +9,7 @@
 //	the key of an account of ours,    archived:  answered from the manifest; HeyGen is not asked
 //	or a reelkeep token               else:      passed through and enqueued
 //	                                  a list:    passed through; items that are archived get our links
+//	                                  a POST:    passed through; the video that the answer names is enqueued
 //	any other key, or none            passed through: nothing of ours is shown, looked up or enqueued
 //
 // A token is never passed through: the account's key takes its place, wherever the token stood. A token for everything

@@ -168,7 +168,7 @@ func (h *Handler) enqueue(ctx context.Context, k storage.VideoKey) {
 func (h *Handler) pass(w http.ResponseWriter, r *http.Request) {
 	who := h.callers.of(r)
 	list := r.Method == http.MethodGet && (r.URL.Path == "/v1/video.list" || r.URL.Path == "/v3/videos")
-	h.forward(w, r, &errand{who: who, list: list && who.known()})
+	h.forward(w, r, &errand{who: who, list: list && who.known(), creates: r.Method == http.MethodPost && who.known()})
 }
 
 func (h *Handler) forward(w http.ResponseWriter, r *http.Request, e *errand) {

@@ -2,6 +2,7 @@ package dropin
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -575,4 +576,85 @@ func TestTheSimulatedHeyGenIsPassedThrough(t *testing.T) {
 	if a := b.ask("/v3/videos/sealed", "x-api-key: token-for-everything"); a.status != http.StatusOK || !strings.Contains(a.body, publicURL) {
 		t.Errorf("deleted at HeyGen: %d %s", a.status, a.body)
 	}
+}
+
+// Whoever creates a video need not ask for it: it is archived all the same.
+func TestACreatedVideoIsEnqueuedAtOnce(t *testing.T) {
+	sim, err := heygensim.New(heygensim.Options{Key: keyOfDefault})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sim.Close() })
+	b := setup(t, true, sim.APIURL())
+	for _, path := range []string{"/v2/video/generate", "/v3/videos"} {
+		a := send(t, "POST", b.url+path, strings.NewReader(`{"title":"T"}`), "x-api-key: token-for-everything", "Content-Type: application/json")
+		id := created([]byte(a.body), "")
+		if a.status != http.StatusOK || id == "" {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+		b.settles(path, "default/"+id)
+	}
+	if a := send(t, "POST", b.url+"/v3/videos", strings.NewReader(`{`), "x-api-key: "+keyOfDefault); a.status != http.StatusBadRequest {
+		t.Errorf("a bad order: %d %s", a.status, a.body)
+	}
+	b.settles("a bad order", "")
+}
+
+func TestTheAnswerToACreationGoesItsWayUnchanged(t *testing.T) {
+	b := setup(t, true, "")
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	_, _ = zip.Write([]byte(`{"error":null,"data":{"video_id":"v4"}}`))
+	_ = zip.Close()
+	for name, c := range map[string]struct {
+		status            int
+		kind, coded, body string
+		key, want         string
+	}{
+		"v2":                    {200, "application/json", "", ` {"error":null, "data":{"video_id":"v1"}}` + "\n", keyOfWest, "west/v1"},
+		"v3":                    {201, "application/json; charset=utf-8", "", `{"data":{"video_id":"v2","status":"waiting"}}`, keyOfDefault, "default/v2"},
+		"Avatar IV":             {200, "application/json", "", `{"code":100,"data":{"video_id":"v3"},"message":"Success"}`, keyOfDefault, "default/v3"},
+		"packed":                {200, "application/json", "gzip", packed.String(), keyOfDefault, "default/v4"},
+		"packed, and not":       {200, "application/json", "gzip", "{}", keyOfDefault, ""},
+		"another packing":       {200, "application/json", "br", `{"data":{"video_id":"v1"}}`, keyOfDefault, ""},
+		"an agent":              {200, "application/json", "", `{"data":{"session_id":"s","video_id":null}}`, keyOfDefault, ""},
+		"a share page":          {200, "application/json", "", `{"data":"https://app.heygen.com/share/v1"}`, keyOfDefault, ""},
+		"no id":                 {200, "application/json", "", `{"data":{"video_id":"../x"}}`, keyOfDefault, ""},
+		"half an answer":        {200, "application/json", "", `{"data":{"video_id":"v1"`, keyOfDefault, ""},
+		"refused":               {402, "application/json", "", `{"data":{"video_id":"v1"}}`, keyOfDefault, ""},
+		"a page":                {200, "text/html", "", `{"data":{"video_id":"v1"}}`, keyOfDefault, ""},
+		"longer than it can be": {200, "application/json", "", `{"data":{"video_id":"v1"},"x":"` + strings.Repeat("x", longestReceipt) + `"}`, keyOfDefault, ""},
+		"a stranger":            {200, "application/json", "", `{"data":{"video_id":"v1"}}`, "sk_stranger", ""},
+	} {
+		b.vendor.answer = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", c.kind)
+			if c.coded != "" {
+				w.Header().Set("Content-Encoding", c.coded)
+			}
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.body)
+		}
+		a := send(t, "POST", b.url+"/v2/video/generate", strings.NewReader("{}"), "x-api-key: "+c.key)
+		if a.status != c.status || a.body != c.body || a.header.Get("Content-Encoding") != c.coded {
+			t.Errorf("%s: %d %v %.100s", name, a.status, a.header, a.body)
+		}
+		b.settles(name, c.want)
+	}
+}
+
+// A queue that hangs is nothing that whoever creates a video should notice.
+func TestTheAnswerToACreationWaitsForNoQueue(t *testing.T) {
+	b := setup(t, true, "")
+	b.vendor.answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = http.NewResponseController(w).Flush() // so that the answer ends only when the handler does
+		_, _ = io.WriteString(w, `{"data":{"video_id":"v1"}}`)
+	}
+	b.ledger.mu.Lock()
+	a := send(t, "POST", b.url+"/v3/videos", strings.NewReader("{}"), "x-api-key: "+keyOfDefault)
+	b.ledger.mu.Unlock()
+	if a.status != http.StatusOK || a.body != `{"data":{"video_id":"v1"}}` {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	b.settles("when the queue is back", "default/v1")
 }

@@ -30,6 +30,8 @@ const (
 type errand struct {
 	who  caller
 	list bool // a list of videos of an account of ours: items are looked at
+	// creates: the request, of an account of ours, may be one that makes a video.
+	creates bool
 	// worth: the answer leaves room for the video to exist. It stays set where there was no answer.
 	worth bool
 }
@@ -90,6 +92,10 @@ func (h *Handler) modify(ctx context.Context, res *http.Response, e *errand) err
 	// was shut down answers with one, and the video may well be there.
 	refused := res.StatusCode >= 400 && res.StatusCode < 500 && res.StatusCode != http.StatusTooManyRequests && isJSON(res.Header)
 	e.worth = !refused
+	if e.creates {
+		h.listenIn(ctx, res, e.who.account.Name)
+		return nil
+	}
 	if !e.list || res.StatusCode != http.StatusOK || !isJSON(res.Header) || res.Header.Get("Content-Encoding") != "" || res.Request.Method != http.MethodGet {
 		return nil
 	}
