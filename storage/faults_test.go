@@ -1,12 +1,14 @@
 package storage_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -68,6 +70,40 @@ func TestLostReplyOfCompleteIsSettledByLooking(t *testing.T) {
 	storagetest.PutMissing(t, u, data)
 	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPost, "uploadId="), Times: 1, DropReply: true})
 	finish(t, u, data)
+}
+
+// MinIO that is hung up on in the middle of Complete has neither the parts nor the object any more.
+func TestAStopDoesNotHangUpOnComplete(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(1, 2*part+3)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	ctx, stop := context.WithCancel(t.Context())
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPost, "uploadId="), Times: 1, Before: func(r *http.Request) {
+		body, err := io.ReadAll(r.Body) // only then net/http looks whether the client is still there
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		stop()
+		select {
+		case <-r.Context().Done():
+			t.Error("the store was hung up on")
+		case <-time.After(300 * time.Millisecond): // nothing tells that nothing happens
+		}
+	}})
+	if _, err := u.Complete(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	u = begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	if u.Stored() != int64(len(data)) {
+		t.Errorf("the next worker finds %d bytes, want all %d", u.Stored(), len(data))
+	}
+	finish(t, u, data)
+	if n := p.Count("POST", "vid_1", "uploadId="); n != 1 {
+		t.Errorf("%d times completed, want once", n)
+	}
 }
 
 func TestErrorInsideA200IsNotTakenForSuccess(t *testing.T) {
