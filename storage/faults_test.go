@@ -370,6 +370,30 @@ func sealable(t *testing.T, s *storage.Store) *storage.Manifest {
 	}
 }
 
+func TestAStoreThatCannotEndUploadsArchivesAllTheSame(t *testing.T) {
+	t.Parallel()
+	for _, refusal := range []struct {
+		status int
+		body   string
+	}{
+		{405, "<Error><Code>MethodNotAllowed</Code><Message>The specified method is not allowed against this resource.</Message></Error>"},
+		{501, "<Error><Code>NotImplemented</Code><Message>Not implemented.</Message></Error>"},
+		{405, ""},
+	} {
+		s, p := broken(t)
+		p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodDelete, "uploadId="), Status: refusal.status, Body: refusal.body})
+		data := storagetest.Bytes(9, 2*part+3)
+		u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+		storagetest.PutMissing(t, u, data)
+		if err := s.Seal(t.Context(), sealable2(finish(t, u, data))); err != nil {
+			t.Errorf("seal where ending an upload answers %d %s: %v", refusal.status, refusal.body, err)
+		}
+		if n := p.Count("DELETE", "uploadId="); n == 0 {
+			t.Error("nobody tried")
+		}
+	}
+}
+
 // The store began an upload and nobody heard of it, so that it was begun a second time. After the seal neither is left.
 func TestAnUploadNobodyHeardOfIsEndedWithTheSeal(t *testing.T) {
 	t.Parallel()

@@ -35,7 +35,13 @@ func (s *Store) abortUpload(ctx context.Context, key, id string) error {
 	for range 3 {
 		_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.loc.bucket, Key: &key, UploadId: &id})
 		if err != nil {
-			if k := sortFault(err).kind; ctx.Err() == nil && (k == kindNoUpload || k == kindNotFound) {
+			f := sortFault(err)
+			if ctx.Err() == nil && (f.kind == kindNoUpload || f.kind == kindNotFound) {
+				return nil
+			}
+			if ctx.Err() == nil && f.notOffered() {
+				// Most such stores forget an upload when it is complete. Nothing that is archived depends on it.
+				s.log.Warn("the store does not offer to end an upload; if it keeps this one's parts, clear them there", "key", key, "upload_id", id, "err", f.code)
 				return nil
 			}
 			return s.fail(ctx, "abort the upload of", key, err)
