@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -413,6 +414,56 @@ func TestAnUploadNobodyHeardOfIsEndedWithTheSeal(t *testing.T) {
 	}
 	if of, _, err = minio.Unfinished(bucket, []string{key}); err != nil || len(of) > 0 {
 		t.Errorf("after the seal: %v unfinished uploads (%v)", of, err)
+	}
+}
+
+// The store began an upload, nobody heard of it, and whoever asked for it was killed before its record was written. Meanwhile
+// the video was sealed: the next worker that finds it so ends what is left.
+func TestAnUploadWithoutRecordOfASealedVideoIsEnded(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(9, 2*part+3)
+	late := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	if err := s.Seal(t.Context(), sealable2(finish(t, u, data))); err != nil {
+		t.Fatal(err)
+	}
+	ctx, kill := context.WithCancel(t.Context())
+	defer kill()
+	var tries atomic.Int32
+	p.Watch(func(r *http.Request) func([]byte, int) {
+		if !storagetest.Request(http.MethodPost, "?uploads")(r) {
+			return nil
+		}
+		return func([]byte, int) {
+			if tries.Add(1) == 2 {
+				kill()
+			}
+		}
+	})
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPost, "?uploads"), DropReply: true})
+	if err := late.Put(ctx, 1, data[:part]); err == nil {
+		t.Fatal("a killed worker stored a part")
+	}
+	bucket, key, _ := strings.Cut(keyOfUpload(t, p), "/")
+	of, _, err := minio.Unfinished(bucket, []string{key})
+	if err != nil || of[key] == 0 {
+		t.Fatalf("%v unfinished uploads (%v); the test needs some", of, err)
+	}
+	folder, err := s.Folder(t.Context(), video)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Manifest(t.Context(), video)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.EndUploads(t.Context(), folder, m); err != nil {
+		t.Fatal(err)
+	}
+	if of, _, err = minio.Unfinished(bucket, []string{key}); err != nil || len(of) > 0 {
+		t.Errorf("%v unfinished uploads are left (%v)", of, err)
 	}
 }
 

@@ -73,6 +73,26 @@ func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
 	return s.endUploads(ctx, k, there.recorded())
 }
 
+// EndUploads ends what a sealed video has of unfinished uploads: of workers that came late, or that were killed before their
+// record was written. in is the folder as it was when the manifest was found there.
+func (s *Store) EndUploads(ctx context.Context, in *Folder, m *Manifest) error {
+	if err := s.endUploads(ctx, in.video, in.recorded()); err != nil {
+		return err
+	}
+	for _, a := range m.Assets {
+		if a.Bytes <= MinPartSize {
+			continue // it was never an upload of parts
+		}
+		key := s.dir(in.video) + a.Key
+		for id := range s.uploadsOf(ctx, key) {
+			if err := s.abortUpload(ctx, key, id); err != nil {
+				return fmt.Errorf("end the uploads of video %s: %w", in.video, err)
+			}
+		}
+	}
+	return nil
+}
+
 // endUploads ends the uploads of these assets.
 func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) error {
 	for _, asset := range assets {
