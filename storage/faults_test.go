@@ -123,6 +123,32 @@ func TestErrorInsideA200IsNotTakenForSuccess(t *testing.T) {
 	}
 }
 
+// Of an object of many parts only the upload's record tells that it is whole, so the record stays until the manifest is there.
+func TestAKillBeforeTheManifestCostsNoByte(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(1, 2*part+3)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	o := finish(t, u, data)
+	ctx, kill := context.WithCancel(t.Context())
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "manifest.json"), Times: 1, Status: 503, Before: func(*http.Request) { kill() }})
+	if err := s.Seal(ctx, sealable2(o)); err == nil {
+		t.Fatal("it was sealed; the test needs a kill")
+	}
+	u = begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	if u.Stored() != int64(len(data)) {
+		t.Errorf("the next worker finds %d bytes, want all %d", u.Stored(), len(data))
+	}
+	if err := s.Seal(t.Context(), sealable2(finish(t, u, data))); err != nil {
+		t.Fatal(err)
+	}
+	bucket, key, _ := strings.Cut(keyOfUpload(t, p), "/")
+	if record := strings.TrimSuffix(key, "video.mp4") + ".upload/video.json"; minio.Holds(bucket, record) {
+		t.Error("the record is still there after the seal")
+	}
+}
+
 func TestLostReplyOfSealIsOurSuccess(t *testing.T) {
 	t.Parallel()
 	s, p := broken(t)

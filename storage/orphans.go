@@ -93,8 +93,16 @@ func (s *Store) EndUploads(ctx context.Context, in *Folder, m *Manifest) error {
 	return nil
 }
 
-// endUploads ends the uploads of these assets.
+// endUploads ends the uploads of these assets. Their records go last: without them nobody would find the parts.
 func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) error {
+	if err := s.abortUploads(ctx, k, assets); err != nil {
+		return err
+	}
+	return s.removeRecords(ctx, k, assets)
+}
+
+// abortUploads frees the parts of these assets' uploads, and leaves their records.
+func (s *Store) abortUploads(ctx context.Context, k VideoKey, assets []string) error {
 	for _, asset := range assets {
 		rec, _, err := s.loadRecord(ctx, k, asset)
 		if errors.Is(err, ErrNotFound) {
@@ -103,12 +111,21 @@ func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) err
 		if err != nil {
 			return fmt.Errorf("end the uploads of video %s: %w", k, err)
 		}
-		for id := range s.uploadsOf(ctx, s.dir(k)+rec.Name) {
-			if err := s.abortUpload(ctx, s.dir(k)+rec.Name, id); err != nil {
+		key := s.dir(k) + rec.Name
+		ids := s.uploadsOf(ctx, key)
+		ids[rec.UploadID] = true
+		for id := range ids {
+			if err := s.abortUpload(ctx, key, id); err != nil {
 				return fmt.Errorf("end the uploads of video %s: %w", k, err)
 			}
 		}
-		if err := s.drop(ctx, k, rec); err != nil {
+	}
+	return nil
+}
+
+func (s *Store) removeRecords(ctx context.Context, k VideoKey, assets []string) error {
+	for _, asset := range assets {
+		if err := s.remove(ctx, s.recordKey(k, asset)); err != nil {
 			return fmt.Errorf("end the uploads of video %s: %w", k, err)
 		}
 	}

@@ -37,7 +37,7 @@ func TestAMinuteHasEveryKindOfTrouble(t *testing.T) {
 		for _, e := range p.Events {
 			seen[e.Do] = true
 		}
-		for _, what := range []string{killWorker, freezeWorker, restartRedis, flushRedis, restartStore, breakStore, lateWrite, breakAPI, removeVideo, handedIn} {
+		for _, what := range []string{killWorker, freezeWorker, restartRedis, flushRedis, restartStore, breakStore, lateWrite, lateSeal, breakAPI, removeVideo, handedIn} {
 			if !seen[what] {
 				t.Errorf("seed %d: no %s", seed, what)
 			}
