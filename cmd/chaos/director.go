@@ -225,7 +225,11 @@ func (d *director) writeLate(ctx context.Context, e event) {
 			}
 			return mine
 		}
-		m.proxy.Break(storagetest.Rule{Times: 1, Late: e.For, Match: mine, Before: func(r *http.Request) {
+		rule := storagetest.Rule{Times: 1, Late: e.For, Match: mine}
+		if e.Do == lateSeal {
+			rule.Until = func(r *http.Request) { d.seals.wait(ctx, r) }
+		}
+		rule.Before = func(r *http.Request) {
 			d.happens(e)
 			if e.Route == routeComplete {
 				d.mu.Lock()
@@ -235,7 +239,8 @@ func (d *director) writeLate(ctx context.Context, e event) {
 			d.later.Go(func() {
 				d.endWorker(ctx, event{Do: killWorker, Slot: slot, For: time.Second}, syscall.SIGKILL)
 			})
-		}})
+		}
+		m.proxy.Break(rule)
 	}
 }
 

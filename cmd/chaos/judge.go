@@ -31,7 +31,7 @@ type verdict struct {
 	again     int64          // bytes fetched though the store held them
 	woken     int64          // the same, by workers that had just woken
 	lost      int64          // the same, of uploads that a kill cut off while they were put together
-	cuts      map[string]int // ends of uploads that a kill cut, by video
+	cuts      map[string]int // ends of uploads that a kill cut off, by video
 	allowed   allowance
 	sealed    int // manifests written
 	completed int // partial manifests replaced by complete ones

@@ -27,7 +27,7 @@ const (
 	flushRedis    = "Redis emptied"    // FLUSHALL
 	restartStore  = "MinIO killed"     // SIGKILL, and started again
 	breakStore    = "store errors"     // 503, or the reply never arrives
-	lateSeal      = "late seals"       // a worker is killed while it seals, and the manifest arrives when another has long sealed the video
+	lateSeal      = "late seals"       // a worker is killed while it seals, and the manifest arrives when another has sealed the video
 	lateWrite     = "late writes"      // a worker is killed while it writes, and the write arrives a minute later all the same
 	breakAPI      = "HeyGen errors"    // some answers of HeyGen's API are 429, 5xx, HTML or a cut connection
 	heygenAway    = "HeyGen away"      // all of them, for a while
@@ -59,7 +59,7 @@ func (e event) String() string {
 		s += fmt.Sprintf(" with status %d, back after %s", e.Code, e.For)
 	case breakStore:
 		s += fmt.Sprintf(" worker %d, %s × %d, status %d", e.Slot, e.Route, e.Times, e.Code)
-	case lateWrite, lateSeal:
+	case lateWrite:
 		s += fmt.Sprintf(" %s, after %s", e.Route, e.For)
 	case breakAPI:
 		s += fmt.Sprintf(" × %d, status %d", e.Times, e.Code)
@@ -104,7 +104,7 @@ func newPlan(seed uint64, length time.Duration) *plan {
 	p.freezes(stream(8))
 	p.every(stream(9), 8*time.Second, 16*time.Second, writeLate)
 	p.every(stream(10), 5*time.Second, 9*time.Second, func(r *rand.Rand, at time.Duration) event {
-		return event{At: at, Do: lateSeal, Route: routeManifest, For: late(r)}
+		return event{At: at, Do: lateSeal, Route: routeManifest, For: time.Second}
 	})
 	slices.SortStableFunc(p.Events, func(a, b event) int { return cmp.Compare(a.At, b.At) })
 	return p

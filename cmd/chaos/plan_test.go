@@ -117,3 +117,29 @@ func TestASecondSealIsSeen(t *testing.T) {
 		}
 	}
 }
+
+// MinIO may lose an upload that it is putting together when somebody is killed; nothing else excuses that a file comes twice.
+func TestAnEndOfAnUploadThatAKillCutIsSeen(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	at := func(from, to int) window {
+		return window{now.Add(time.Duration(from) * time.Second), now.Add(time.Duration(to) * time.Second)}
+	}
+	kills := []window{at(10, 11)}
+	for name, c := range map[string]struct {
+		during   window
+		answered bool
+		cut      int
+	}{
+		"cut":                      {at(9, 11), false, 1},
+		"begun while it died":      {at(10, 12), false, 1},
+		"answered all the same":    {at(9, 11), true, 0},
+		"over before":              {at(8, 9), false, 0},
+		"begun after it was there": {at(12, 13), false, 0},
+	} {
+		e := &endings{all: []*ending{{id: "v", from: c.during.from, to: c.during.to, answered: c.answered}}}
+		if got := e.cut(kills)["v"]; got != c.cut {
+			t.Errorf("%s: %d cut, want %d", name, got, c.cut)
+		}
+	}
+}

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/reelkeep/reelkeep/storage"
 )
@@ -84,6 +87,23 @@ func (s *seals) brokenBy(id, stored string) []string {
 		wrong = append(wrong, "the manifest of "+id+" is none that a worker has written")
 	}
 	return wrong
+}
+
+// sealing is how long a manifest is held back at most for another worker to seal the video.
+const sealing = 4 * time.Minute
+
+// wait returns when a manifest of the video has been taken.
+func (s *seals) wait(ctx context.Context, r *http.Request) {
+	id := path.Base(path.Dir(r.URL.Path))
+	for until := time.Now().Add(sealing); time.Now().Before(until) && ctx.Err() == nil && !s.taken(id); {
+		sleep(ctx, 100*time.Millisecond)
+	}
+}
+
+func (s *seals) taken(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.ids[id], func(it seal) bool { return it.taken })
 }
 
 // written is how many manifests MinIO took, and how many it refused since it had one.

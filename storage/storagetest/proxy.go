@@ -27,8 +27,7 @@ type Proxy struct {
 	mu    sync.Mutex
 	rules []*Rule
 	seen  []string
-	watch func(*http.Request) bool
-	tell  func(r *http.Request, body []byte, status int)
+	watch func(*http.Request) func(body []byte, status int)
 }
 
 // A Rule breaks matching requests.
@@ -41,6 +40,7 @@ type Rule struct {
 	Status    int                 // answered in the store's place, if not 0
 	Body      string              // with Status
 	Late      time.Duration       // the client is cut off at once, and the request reaches the store that much later
+	Until     func(*http.Request) // the same, and it reaches the store when this returns
 	Before    func(*http.Request) // called before the request is passed on, to let something else happen first
 }
 
@@ -71,12 +71,13 @@ func (p *Proxy) Close() {
 	p.client.CloseIdleConnections()
 }
 
-// Watch makes the proxy tell of every request that match says yes to: its body, and with which status the store
-// answered, 0 if it did not. It is told when the store has answered and the client does not know yet.
-func (p *Proxy) Watch(match func(*http.Request) bool, tell func(r *http.Request, body []byte, status int)) {
+// Watch makes the proxy show every request to watch before it is passed on. What watch returns, if not nil, is told the
+// body and with which status the store answered, 0 if it did not: when the store has answered and the client does not know
+// yet.
+func (p *Proxy) Watch(watch func(*http.Request) func(body []byte, status int)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.watch, p.tell = match, tell
+	p.watch = watch
 }
 
 // Break adds a rule. Rules are tried in order; the first that matches acts.
@@ -137,8 +138,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, rule.Body)
 		return
 	}
-	if rule != nil && rule.Late > 0 {
-		p.deliverLate(r, rule.Late)
+	if rule != nil && (rule.Late > 0 || rule.Until != nil) {
+		p.deliverLate(r, rule)
 		panic(http.ErrAbortHandler)
 	}
 	answered := p.watched(r)
@@ -168,7 +169,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // deliverLate takes the whole request and passes it on later, whatever has become of who sent it: packets wait in queues.
-func (p *Proxy) deliverLate(r *http.Request, after time.Duration) {
+func (p *Proxy) deliverLate(r *http.Request, rule *Rule) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
@@ -176,7 +177,10 @@ func (p *Proxy) deliverLate(r *http.Request, after time.Duration) {
 	late := r.Clone(context.WithoutCancel(r.Context()))
 	late.Body = io.NopCloser(bytes.NewReader(body))
 	p.late.Go(func() {
-		time.Sleep(after)
+		time.Sleep(rule.Late)
+		if rule.Until != nil {
+			rule.Until(late)
+		}
 		answered := p.watched(late)
 		resp, err := p.forward(late)
 		if err != nil {
@@ -195,14 +199,18 @@ func (p *Proxy) Wait() { p.late.Wait() }
 // watched returns what to call with the store's answer to the request.
 func (p *Proxy) watched(r *http.Request) func(status int) {
 	p.mu.Lock()
-	match, tell := p.watch, p.tell
+	watch := p.watch
 	p.mu.Unlock()
-	if match == nil || !match(r) {
+	if watch == nil {
+		return func(int) {}
+	}
+	tell := watch(r)
+	if tell == nil {
 		return func(int) {}
 	}
 	body, err := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failing{err}))
-	return func(status int) { tell(r, body, status) }
+	return func(status int) { tell(body, status) }
 }
 
 // failing reads as the client's connection ended.
