@@ -86,6 +86,7 @@ func TestEveryFaultOfTheSourceEndsInAnExactArchive(t *testing.T) {
 		"503 for a moment":         {Kind: heygensim.FaultServerError, Times: 2},
 		"gzip nobody asked for":    {Kind: heygensim.FaultGzip, Times: 1},
 		"redirected":               {Kind: heygensim.FaultRedirect},
+		"an ETag for each answer":  {Kind: heygensim.FaultNodes},
 		"no length":                {Kind: heygensim.FaultChunked},
 		"wrong length for a while": {Kind: heygensim.FaultWrongLength, Times: 1},
 	} {
