@@ -129,6 +129,10 @@ func (p *Proxy) rule(r *http.Request) *Rule {
 
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rule := p.rule(r)
+	late := rule != nil && (rule.Late > 0 || rule.Until != nil)
+	if late && !takeWhole(r) { // before anybody hears of it, and kills who is sending it
+		panic(http.ErrAbortHandler)
+	}
 	if rule != nil && rule.Before != nil {
 		rule.Before(r)
 	}
@@ -138,7 +142,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, rule.Body)
 		return
 	}
-	if rule != nil && (rule.Late > 0 || rule.Until != nil) {
+	if late {
 		p.deliverLate(r, rule)
 		panic(http.ErrAbortHandler)
 	}
@@ -168,14 +172,16 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(w, resp.Body)
 }
 
-// deliverLate takes the whole request and passes it on later, whatever has become of who sent it: packets wait in queues.
-func (p *Proxy) deliverLate(r *http.Request, rule *Rule) {
+// takeWhole reads the body of a request, and says whether all of it has come.
+func takeWhole(r *http.Request) bool {
 	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return
-	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return err == nil
+}
+
+// deliverLate passes a request that has come whole on later, whatever has become of who sent it: packets wait in queues.
+func (p *Proxy) deliverLate(r *http.Request, rule *Rule) {
 	late := r.Clone(context.WithoutCancel(r.Context()))
-	late.Body = io.NopCloser(bytes.NewReader(body))
 	p.late.Go(func() {
 		time.Sleep(rule.Late)
 		if rule.Until != nil {
