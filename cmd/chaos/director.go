@@ -227,7 +227,7 @@ func (d *director) writeLate(ctx context.Context, e event) {
 		}
 		rule := storagetest.Rule{Times: 1, Late: e.For, Match: mine}
 		if e.Do == lateSeal {
-			rule.Until = func(r *http.Request) { d.seals.wait(ctx, r) }
+			rule.Until = func(r *http.Request) bool { return d.seals.wait(ctx, r) }
 		}
 		rule.Before = func(r *http.Request) {
 			d.happens(e)

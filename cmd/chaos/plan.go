@@ -102,8 +102,9 @@ func newPlan(seed uint64, length time.Duration) *plan {
 	// Once a minute, so that the short run has each of them too.
 	p.every(stream(7), 25*time.Second, 45*time.Second, func(_ *rand.Rand, at time.Duration) event { return event{At: at, Do: flushRedis} })
 	p.freezes(stream(8))
-	p.every(stream(9), 8*time.Second, 16*time.Second, writeLate)
-	p.every(stream(10), 5*time.Second, 9*time.Second, func(r *rand.Rand, at time.Duration) event {
+	p.every(stream(9), 12*time.Second, 24*time.Second, writeLate)
+	// Not oftener: each costs whoever seals next its life, and if that is nearly everybody nothing is ever archived.
+	p.every(stream(10), 12*time.Second, 20*time.Second, func(r *rand.Rand, at time.Duration) event {
 		return event{At: at, Do: lateSeal, Route: routeManifest, For: time.Second}
 	})
 	slices.SortStableFunc(p.Events, func(a, b event) int { return cmp.Compare(a.At, b.At) })

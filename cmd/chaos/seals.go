@@ -92,12 +92,13 @@ func (s *seals) brokenBy(id, stored string) []string {
 // sealing is how long a manifest is held back at most for another worker to seal the video.
 const sealing = 4 * time.Minute
 
-// wait returns when a manifest of the video has been taken.
-func (s *seals) wait(ctx context.Context, r *http.Request) {
+// wait returns true when a manifest of the video has been taken. Nobody ever seals a video that its owner has deleted meanwhile.
+func (s *seals) wait(ctx context.Context, r *http.Request) bool {
 	id := path.Base(path.Dir(r.URL.Path))
 	for until := time.Now().Add(sealing); time.Now().Before(until) && ctx.Err() == nil && !s.taken(id); {
 		sleep(ctx, 100*time.Millisecond)
 	}
+	return s.taken(id)
 }
 
 func (s *seals) taken(id string) bool {

@@ -35,13 +35,13 @@ type Rule struct {
 	Match func(*http.Request) bool
 	Times int // how often; 0 means always
 
-	DropReply bool                // the store does it, and the client never hears of it
-	Cut       int64               // with DropReply: this many bytes of the body still arrive
-	Status    int                 // answered in the store's place, if not 0
-	Body      string              // with Status
-	Late      time.Duration       // the client is cut off at once, and the request reaches the store that much later
-	Until     func(*http.Request) // the same, and it reaches the store when this returns
-	Before    func(*http.Request) // called before the request is passed on, to let something else happen first
+	DropReply bool                     // the store does it, and the client never hears of it
+	Cut       int64                    // with DropReply: this many bytes of the body still arrive
+	Status    int                      // answered in the store's place, if not 0
+	Body      string                   // with Status
+	Late      time.Duration            // the client is cut off at once, and the request reaches the store that much later
+	Until     func(*http.Request) bool // the same; it reaches the store when this returns true, and with false never
+	Before    func(*http.Request)      // called before the request is passed on, to let something else happen first
 }
 
 // NewProxy starts a proxy before the store at target, for one test.
@@ -184,8 +184,8 @@ func (p *Proxy) deliverLate(r *http.Request, rule *Rule) {
 	late := r.Clone(context.WithoutCancel(r.Context()))
 	p.late.Go(func() {
 		time.Sleep(rule.Late)
-		if rule.Until != nil {
-			rule.Until(late)
+		if rule.Until != nil && !rule.Until(late) {
+			return
 		}
 		answered := p.watched(late)
 		resp, err := p.forward(late)
