@@ -107,6 +107,15 @@ func sortFault(err error) fault {
 	return f
 }
 
+// notOffered says whether the store has no such request, whoever asks.
+func (f fault) notOffered() bool {
+	switch f.code {
+	case "NotImplemented", "HTTP 501", "MethodNotAllowed", "HTTP 405":
+		return true
+	}
+	return false
+}
+
 // isNoIdentity finds the SDK's failure to get any credentials. It has no type of its own.
 func isNoIdentity(err error) bool {
 	text := err.Error()
@@ -156,6 +165,9 @@ func (s *Store) fail(ctx context.Context, op, key string, err error) error {
 }
 
 func (s *Store) hintFor(f fault) string {
+	if f.notOffered() {
+		return "check that AWS_ENDPOINT_URL_S3 names an S3 store; it does not offer this request"
+	}
 	switch f.code {
 	case "NoSuchBucket", "InvalidBucketName":
 		return "create bucket " + s.loc.bucket + " or correct REELKEEP_STORE"
@@ -163,8 +175,6 @@ func (s *Store) hintFor(f fault) string {
 		return "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or AWS_PROFILE"
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException", "HTTP 301", "HTTP 307":
 		return "check AWS_REGION and AWS_ENDPOINT_URL_S3"
-	case "NotImplemented", "HTTP 501", "MethodNotAllowed", "HTTP 405":
-		return "check that AWS_ENDPOINT_URL_S3 names an S3 store; it does not offer this request"
 	}
 	return "allow s3:GetObject, PutObject, DeleteObject, ListBucket, AbortMultipartUpload and ListMultipartUploadParts on " +
 		s.loc.String() + " for the keys in AWS_ACCESS_KEY_ID"

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -123,7 +124,7 @@ func (u *Upload) assemble(ctx context.Context) (found, error) {
 		if ifAbsent {
 			in.IfNoneMatch = aws.String("*")
 		}
-		_, failed := u.s.client.CompleteMultipartUpload(ctx, in)
+		failed := u.sendComplete(ctx, in)
 		f, look := u.s.head(ctx, u.key)
 		if look == nil && u.ours(f, caps) {
 			return f, nil
@@ -156,6 +157,27 @@ func (u *Upload) assemble(ctx context.Context) (found, error) {
 			return found{}, u.s.fail(ctx, "complete", u.key, failed)
 		}
 	}
+}
+
+// completeGrace is how long Complete may still take when its caller stops. It stays, with what follows it, below the eight
+// seconds after which a worker that drains gives its videos back without asking.
+const completeGrace = 5 * time.Second
+
+// sendComplete sends the request, and does not hang up on it when the caller stops: MinIO takes its notes on the parts away
+// before it looks whether anybody still listens, and then has neither the parts nor the object.
+func (u *Upload) sendComplete(ctx context.Context, in *s3.CompleteMultipartUploadInput) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	asking, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(completeGrace, func() { cancel(context.Cause(ctx)) })
+		context.AfterFunc(asking, func() { timer.Stop() })
+	})
+	defer stop()
+	_, err := u.s.client.CompleteMultipartUpload(asking, in)
+	return err
 }
 
 // vanished: Complete succeeded, and yet the object is not there or is another one.

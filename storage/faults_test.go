@@ -1,12 +1,15 @@
 package storage_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -70,6 +73,40 @@ func TestLostReplyOfCompleteIsSettledByLooking(t *testing.T) {
 	finish(t, u, data)
 }
 
+// MinIO that is hung up on in the middle of Complete has neither the parts nor the object any more.
+func TestAStopDoesNotHangUpOnComplete(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(1, 2*part+3)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	ctx, stop := context.WithCancel(t.Context())
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPost, "uploadId="), Times: 1, Before: func(r *http.Request) {
+		body, err := io.ReadAll(r.Body) // only then net/http looks whether the client is still there
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		stop()
+		select {
+		case <-r.Context().Done():
+			t.Error("the store was hung up on")
+		case <-time.After(300 * time.Millisecond): // nothing tells that nothing happens
+		}
+	}})
+	if _, err := u.Complete(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	u = begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	if u.Stored() != int64(len(data)) {
+		t.Errorf("the next worker finds %d bytes, want all %d", u.Stored(), len(data))
+	}
+	finish(t, u, data)
+	if n := p.Count("POST", "vid_1", "uploadId="); n != 1 {
+		t.Errorf("%d times completed, want once", n)
+	}
+}
+
 func TestErrorInsideA200IsNotTakenForSuccess(t *testing.T) {
 	t.Parallel()
 	s, p := broken(t)
@@ -83,6 +120,32 @@ func TestErrorInsideA200IsNotTakenForSuccess(t *testing.T) {
 	finish(t, u, data)
 	if n := p.Count("POST", "vid_1", "uploadId="); n != 2 {
 		t.Errorf("%d tries to complete, want 2", n)
+	}
+}
+
+// Of an object of many parts only the upload's record tells that it is whole, so the record stays until the manifest is there.
+func TestAKillBeforeTheManifestCostsNoByte(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(1, 2*part+3)
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	o := finish(t, u, data)
+	ctx, kill := context.WithCancel(t.Context())
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "manifest.json"), Times: 1, Status: 503, Before: func(*http.Request) { kill() }})
+	if err := s.Seal(ctx, sealable2(o)); err == nil {
+		t.Fatal("it was sealed; the test needs a kill")
+	}
+	u = begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	if u.Stored() != int64(len(data)) {
+		t.Errorf("the next worker finds %d bytes, want all %d", u.Stored(), len(data))
+	}
+	if err := s.Seal(t.Context(), sealable2(finish(t, u, data))); err != nil {
+		t.Fatal(err)
+	}
+	bucket, key, _ := strings.Cut(keyOfUpload(t, p), "/")
+	if record := strings.TrimSuffix(key, "video.mp4") + ".upload/video.json"; minio.Holds(bucket, record) {
+		t.Error("the record is still there after the seal")
 	}
 }
 
@@ -334,6 +397,30 @@ func sealable(t *testing.T, s *storage.Store) *storage.Manifest {
 	}
 }
 
+func TestAStoreThatCannotEndUploadsArchivesAllTheSame(t *testing.T) {
+	t.Parallel()
+	for _, refusal := range []struct {
+		status int
+		body   string
+	}{
+		{405, "<Error><Code>MethodNotAllowed</Code><Message>The specified method is not allowed against this resource.</Message></Error>"},
+		{501, "<Error><Code>NotImplemented</Code><Message>Not implemented.</Message></Error>"},
+		{405, ""},
+	} {
+		s, p := broken(t)
+		p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodDelete, "uploadId="), Status: refusal.status, Body: refusal.body})
+		data := storagetest.Bytes(9, 2*part+3)
+		u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+		storagetest.PutMissing(t, u, data)
+		if err := s.Seal(t.Context(), sealable2(finish(t, u, data))); err != nil {
+			t.Errorf("seal where ending an upload answers %d %s: %v", refusal.status, refusal.body, err)
+		}
+		if n := p.Count("DELETE", "uploadId="); n == 0 {
+			t.Error("nobody tried")
+		}
+	}
+}
+
 // The store began an upload and nobody heard of it, so that it was begun a second time. After the seal neither is left.
 func TestAnUploadNobodyHeardOfIsEndedWithTheSeal(t *testing.T) {
 	t.Parallel()
@@ -353,6 +440,56 @@ func TestAnUploadNobodyHeardOfIsEndedWithTheSeal(t *testing.T) {
 	}
 	if of, _, err = minio.Unfinished(bucket, []string{key}); err != nil || len(of) > 0 {
 		t.Errorf("after the seal: %v unfinished uploads (%v)", of, err)
+	}
+}
+
+// The store began an upload, nobody heard of it, and whoever asked for it was killed before its record was written. Meanwhile
+// the video was sealed: the next worker that finds it so ends what is left.
+func TestAnUploadWithoutRecordOfASealedVideoIsEnded(t *testing.T) {
+	t.Parallel()
+	s, p := broken(t)
+	data := storagetest.Bytes(9, 2*part+3)
+	late := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	if err := s.Seal(t.Context(), sealable2(finish(t, u, data))); err != nil {
+		t.Fatal(err)
+	}
+	ctx, kill := context.WithCancel(t.Context())
+	defer kill()
+	var tries atomic.Int32
+	p.Watch(func(r *http.Request) func([]byte, int) {
+		if !storagetest.Request(http.MethodPost, "?uploads")(r) {
+			return nil
+		}
+		return func([]byte, int) {
+			if tries.Add(1) == 2 {
+				kill()
+			}
+		}
+	})
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPost, "?uploads"), DropReply: true})
+	if err := late.Put(ctx, 1, data[:part]); err == nil {
+		t.Fatal("a killed worker stored a part")
+	}
+	bucket, key, _ := strings.Cut(keyOfUpload(t, p), "/")
+	of, _, err := minio.Unfinished(bucket, []string{key})
+	if err != nil || of[key] == 0 {
+		t.Fatalf("%v unfinished uploads (%v); the test needs some", of, err)
+	}
+	folder, err := s.Folder(t.Context(), video)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Manifest(t.Context(), video)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.EndUploads(t.Context(), folder, m); err != nil {
+		t.Fatal(err)
+	}
+	if of, _, err = minio.Unfinished(bucket, []string{key}); err != nil || len(of) > 0 {
+		t.Errorf("%v unfinished uploads are left (%v)", of, err)
 	}
 }
 

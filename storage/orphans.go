@@ -35,7 +35,13 @@ func (s *Store) abortUpload(ctx context.Context, key, id string) error {
 	for range 3 {
 		_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.loc.bucket, Key: &key, UploadId: &id})
 		if err != nil {
-			if k := sortFault(err).kind; ctx.Err() == nil && (k == kindNoUpload || k == kindNotFound) {
+			f := sortFault(err)
+			if ctx.Err() == nil && (f.kind == kindNoUpload || f.kind == kindNotFound) {
+				return nil
+			}
+			if ctx.Err() == nil && f.notOffered() {
+				// Most such stores forget an upload when it is complete. Nothing that is archived depends on it.
+				s.log.Warn("the store does not offer to end an upload; if it keeps this one's parts, clear them there", "key", key, "upload_id", id, "err", f.code)
 				return nil
 			}
 			return s.fail(ctx, "abort the upload of", key, err)
@@ -67,8 +73,36 @@ func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
 	return s.endUploads(ctx, k, there.recorded())
 }
 
-// endUploads ends the uploads of these assets.
+// EndUploads ends what a sealed video has of unfinished uploads: of workers that came late, or that were killed before their
+// record was written. in is the folder as it was when the manifest was found there.
+func (s *Store) EndUploads(ctx context.Context, in *Folder, m *Manifest) error {
+	if err := s.endUploads(ctx, in.video, in.recorded()); err != nil {
+		return err
+	}
+	for _, a := range m.Assets {
+		if a.Bytes <= MinPartSize {
+			continue // it was never an upload of parts
+		}
+		key := s.dir(in.video) + a.Key
+		for id := range s.uploadsOf(ctx, key) {
+			if err := s.abortUpload(ctx, key, id); err != nil {
+				return fmt.Errorf("end the uploads of video %s: %w", in.video, err)
+			}
+		}
+	}
+	return nil
+}
+
+// endUploads ends the uploads of these assets. Their records go last: without them nobody would find the parts.
 func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) error {
+	if err := s.abortUploads(ctx, k, assets); err != nil {
+		return err
+	}
+	return s.removeRecords(ctx, k, assets)
+}
+
+// abortUploads frees the parts of these assets' uploads, and leaves their records.
+func (s *Store) abortUploads(ctx context.Context, k VideoKey, assets []string) error {
 	for _, asset := range assets {
 		rec, _, err := s.loadRecord(ctx, k, asset)
 		if errors.Is(err, ErrNotFound) {
@@ -77,12 +111,21 @@ func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) err
 		if err != nil {
 			return fmt.Errorf("end the uploads of video %s: %w", k, err)
 		}
-		for id := range s.uploadsOf(ctx, s.dir(k)+rec.Name) {
-			if err := s.abortUpload(ctx, s.dir(k)+rec.Name, id); err != nil {
+		key := s.dir(k) + rec.Name
+		ids := s.uploadsOf(ctx, key)
+		ids[rec.UploadID] = true
+		for id := range ids {
+			if err := s.abortUpload(ctx, key, id); err != nil {
 				return fmt.Errorf("end the uploads of video %s: %w", k, err)
 			}
 		}
-		if err := s.drop(ctx, k, rec); err != nil {
+	}
+	return nil
+}
+
+func (s *Store) removeRecords(ctx context.Context, k VideoKey, assets []string) error {
+	for _, asset := range assets {
+		if err := s.remove(ctx, s.recordKey(k, asset)); err != nil {
 			return fmt.Errorf("end the uploads of video %s: %w", k, err)
 		}
 	}

@@ -27,14 +27,15 @@ func (s *Store) Manifest(ctx context.Context, k VideoKey) (*Manifest, error) {
 	return m, nil
 }
 
-// Seal commits a video: it looks at every asset once more, ends what is left of its uploads and writes the manifest
-// under the condition that none is there. ErrExists means that another worker has sealed it; read theirs.
+// Seal commits a video: it looks at every asset once more, ends what is left of its uploads, writes the manifest under the
+// condition that none is there, and then takes the records of its uploads away. ErrExists means that another worker has sealed it; read theirs.
 func (s *Store) Seal(ctx context.Context, m *Manifest) error {
 	r, err := s.prepareSeal(ctx, m)
 	if err != nil {
 		return err
 	}
 	etag, err := s.commit(ctx, r)
+	s.forgetUploads(ctx, m.Key(), r, err)
 	if err != nil {
 		return fmt.Errorf("seal video %s: %w", m.Key(), err)
 	}
@@ -53,6 +54,7 @@ func (s *Store) Reseal(ctx context.Context, m *Manifest) error {
 		return err
 	}
 	etag, err := s.replace(ctx, r.key, r.data, m.etag)
+	s.forgetUploads(ctx, m.Key(), r, err)
 	if err != nil {
 		return fmt.Errorf("reseal video %s: %w", m.Key(), err)
 	}
@@ -80,6 +82,19 @@ func (s *Store) commit(ctx context.Context, r readySeal) (string, error) {
 	return s.createUnseen(ctx, r.key, r.data, caps)
 }
 
+// forgetUploads takes the records of a video's uploads away when it is sealed, by whomever. No sooner: by its record alone can
+// the next worker tell that an object of many parts is whole, should this one die before the manifest is written.
+func (s *Store) forgetUploads(ctx context.Context, k VideoKey, r readySeal, sealing error) {
+	if sealing != nil && !errors.Is(sealing, ErrExists) && !errors.Is(sealing, ErrConflict) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWait)
+	defer cancel()
+	if err := s.removeRecords(ctx, k, r.there.recorded()); err != nil {
+		s.log.Warn("the records of a sealed video's uploads are still there", "video_id", k.VideoID, "err", err)
+	}
+}
+
 // prepareSeal makes sure that what the manifest says is true at this moment: a stale worker may have been there.
 func (s *Store) prepareSeal(ctx context.Context, m *Manifest) (readySeal, error) {
 	m.Account, m.Generation = m.Key().account(), max(1, m.Generation)
@@ -101,7 +116,7 @@ func (s *Store) prepareSeal(ctx context.Context, m *Manifest) (readySeal, error)
 			return readySeal{}, err
 		}
 	}
-	if err := s.endUploads(ctx, m.Key(), there.recorded()); err != nil {
+	if err := s.abortUploads(ctx, m.Key(), there.recorded()); err != nil {
 		return readySeal{}, err
 	}
 	if err := s.flushAssets(m); err != nil {

@@ -86,6 +86,7 @@ func TestEveryFaultOfTheSourceEndsInAnExactArchive(t *testing.T) {
 		"503 for a moment":         {Kind: heygensim.FaultServerError, Times: 2},
 		"gzip nobody asked for":    {Kind: heygensim.FaultGzip, Times: 1},
 		"redirected":               {Kind: heygensim.FaultRedirect},
+		"an ETag for each answer":  {Kind: heygensim.FaultNodes},
 		"no length":                {Kind: heygensim.FaultChunked},
 		"wrong length for a while": {Kind: heygensim.FaultWrongLength, Times: 1},
 	} {
@@ -347,6 +348,24 @@ func TestAVideoDeletedMidwayLeavesNoUploadBehind(t *testing.T) {
 	}
 	if keys, uploads := left(); len(keys) > 0 || uploads > 0 {
 		t.Errorf("still there: %v, %d uploads", keys, uploads)
+	}
+}
+
+// A worker that has looked for a manifest, and slept while another sealed the video, begins an upload that nobody needs.
+func TestAWorkerThatComesLateLeavesNoUploadBehind(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(bigVideo(1, 3*part, nil))
+	var first *storage.Manifest
+	b.seen.when(1, func() { first = b.mustArchive(id(1)) })
+	m, err := b.bench().Transfer(b.ctx, worker.Video{ID: id(1)}, nil)
+	must(t, err)
+	if first == nil || !m.SealedAt.Equal(first.SealedAt) && m.SealedAt.Sub(first.SealedAt).Abs() > time.Millisecond {
+		t.Errorf("sealed at %v, and the late worker says %s", first, m.SealedAt)
+	}
+	of, _, err := minio.Unfinished(b.bucket, []string{"some/prefix/" + id(1) + "/video.mp4"})
+	must(t, err)
+	if len(of) > 0 || minio.Holds(b.bucket, "some/prefix/"+id(1)+"/.upload/video.json") {
+		t.Errorf("the late worker's upload is still there: %v", of)
 	}
 }
 

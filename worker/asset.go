@@ -18,14 +18,15 @@ import (
 // errUnchanged: a video fetched again turned out to be the one that is sealed already.
 var errUnchanged = errors.New("worker: the video has not changed since it was archived")
 
-// replacements is how often an asset may change under a transfer before the video is tried again later.
+// replacements is how often an asset may change under a transfer before the video is tried again later. The last try reads it
+// in one answer: a file that changes with every range is mostly the same one, told of by machines that don't agree on its ETag.
 const replacements = 3
 
 // fetchAsset streams one asset into the store. If the file behind the link changes on the way, what was stored
 // of the old one is thrown away and the asset starts again.
 func (r *run) fetchAsset(ctx context.Context, asset heygen.Asset, link heygen.Link) (storage.Asset, error) {
 	for try := 1; ; try++ {
-		got, err := r.tryAsset(ctx, asset, link)
+		got, err := r.tryAsset(ctx, asset, link, try == replacements)
 		if !errors.Is(err, fetch.ErrChanged) || try == replacements {
 			return got, err
 		}
@@ -36,14 +37,14 @@ func (r *run) fetchAsset(ctx context.Context, asset heygen.Asset, link heygen.Li
 	}
 }
 
-func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link) (storage.Asset, error) {
+func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link, oneAnswer bool) (storage.Asset, error) {
 	t := newAssetTransfer(r, asset)
 	defer t.giveSpare()
 	var err error
 	if t.spare, err = t.memory.Take(ctx, r.deps.Store.PartSize(-1)); err != nil {
 		return storage.Asset{}, err
 	}
-	file, earlier, err := r.open(ctx, asset, link, t.refused)
+	file, earlier, err := r.open(ctx, asset, link, fetch.Options{Refused: t.refused, OneAnswer: oneAnswer})
 	if err != nil {
 		return storage.Asset{}, err
 	}
@@ -85,12 +86,13 @@ func (r *run) entry(asset heygen.Asset, file *fetch.File, obj storage.Object) st
 }
 
 // open opens the remote file: at its start, or where an earlier worker left off if it is still the same file.
-func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link, refused func()) (*fetch.File, *storage.Leftover, error) {
-	opt := fetch.Options{Length: r.deps.Store.PartSize(-1), Refused: refused, Log: r.cfg.Log.With("video_id", r.v.ID, "asset", asset)}
+func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link, how fetch.Options) (*fetch.File, *storage.Leftover, error) {
+	opt := how
+	opt.Length, opt.Log = r.deps.Store.PartSize(-1), r.cfg.Log.With("video_id", r.v.ID, "asset", asset)
 	r.mu.Lock()
 	earlier, resume := r.left[string(asset)]
 	r.mu.Unlock()
-	resume = resume && r.resumable(asset, earlier)
+	resume = resume && !how.OneAnswer && r.resumable(asset, earlier)
 	if resume {
 		opt.Pin = &fetch.Pin{Size: earlier.Source.Size, ETag: earlier.Source.ETag, LastModified: earlier.Source.LastModified}
 		// One byte tells whether it is still the same file. Which part is missing shows later: the record that Offset is
@@ -106,7 +108,7 @@ func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link, re
 		r.mu.Lock()
 		delete(r.left, string(asset))
 		r.mu.Unlock()
-		return r.open(ctx, asset, link, refused)
+		return r.open(ctx, asset, link, how)
 	}
 	if err != nil || !resume {
 		return file, nil, err

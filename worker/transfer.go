@@ -59,6 +59,7 @@ func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*s
 		v.Again = false // this very job has sealed it; what is left to do are its late assets
 	}
 	if old != nil && old.State == storage.StateArchived && !v.Again {
+		a.tidy(ctx, folder, old)
 		return old, nil
 	}
 	partial := old != nil && old.State == storage.StatePartial
@@ -80,6 +81,14 @@ func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*s
 		return nil, storeError(err)
 	}
 	return r.seal(ctx)
+}
+
+// tidy ends uploads to a video that is sealed. Whoever is overtaken, or finds the video sealed when it is handed out again, may
+// be the last that ever looks at it.
+func (a *Archiver) tidy(ctx context.Context, in *storage.Folder, sealed *storage.Manifest) {
+	if err := a.deps.Store.EndUploads(ctx, in, sealed); err != nil {
+		a.cfg.Log.Warn("unfinished uploads of a sealed video are still there", "video_id", sealed.VideoID, "err", err)
+	}
 }
 
 // assets stores the video, and then the rest at the same time: those are mostly small, and a video of a few seconds

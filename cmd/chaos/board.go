@@ -20,7 +20,7 @@ func scoreboard(d *director, p *plan, s *settling, v *verdict) string {
 	line("chaos", "seed %d, %s, %d workers, %d CPUs", p.Seed, p.Length, workers, runtime.NumCPU())
 	fmt.Fprintf(&b, "|%s|%s|\n", strings.Repeat("-", 48), strings.Repeat("-", 12))
 	line("videos", "%d (%d handed in, %d left for sweeps)", len(p.Videos), d.happened[handedIn], d.happened[leftForSweeps])
-	for _, what := range []string{killWorker, stopWorker, freezeWorker, restartRedis, flushRedis, restartStore, breakStore, lateWrite, breakAPI, heygenAway, removeVideo} {
+	for _, what := range []string{killWorker, stopWorker, freezeWorker, restartRedis, flushRedis, restartStore, breakStore, lateWrite, lateSeal, breakAPI, heygenAway, removeVideo} {
 		line(what, "%d ×", d.happened[what])
 	}
 	faults := map[string]int{}
@@ -44,14 +44,17 @@ func scoreboard(d *director, p *plan, s *settling, v *verdict) string {
 	for _, k := range slices.Sorted(maps.Keys(v.explained)) {
 		line("explained: "+k, "%d", v.explained[k])
 	}
-	line("manifests written · completed later", "%d · %d", v.sealed, v.completed)
+	line("manifests written · completed later · refused", "%d · %d · %d", v.sealed, v.completed, v.refused)
 	billLines(line, v)
 	line("promises broken", "**%d**", len(v.broken))
 	return b.String()
 }
 
 func billLines(line func(what, format string, args ...any), v *verdict) {
-	bill, a := v.bill, v.allowed
+	bill, a, ends := v.bill, v.allowed, 0
+	for _, n := range v.cuts {
+		ends += n
+	}
 	line("fetched", "%s in %d answers", size(bill.fetched), bill.answers)
 	line("– answers that are not the file", "%s", size(bill.pages))
 	line("– versions that the source then replaced", "%s", size(bill.replaced))
@@ -61,7 +64,8 @@ func billLines(line func(what, format string, args ...any), v *verdict) {
 	line("– to recognise a file", "%d bytes", bill.seen)
 	line("– left: fetched again", "%s", size(bill.rest))
 	line("  of it though the store held it", "%d bytes, and %s by workers that had just woken", v.again, size(v.woken))
-	line("  at most", "%s = %d stops × %s parts in flight + %d wakings × %s + %s of %d answers cut",
+	line("  of it since the end of its upload was cut", "%s; %d ends were cut by kills", size(v.lost), ends)
+	line("  at most", "%s = %d stops × %s parts in flight + %d wakings × %s + %s of %d answers cut + what the cut ends cost",
 		size(a.bytes()), a.stops, size(memory), a.wakings, size(waking), size(a.cut), bill.cuts)
 }
 

@@ -87,6 +87,7 @@ type allowance struct {
 	stops   int   // workers killed or stopped: each may lose the parts it had in flight
 	wakings int   // workers that were frozen and woke
 	cut     int64 // what the network cut
+	lost    int64 // what MinIO lost while it put uploads together
 }
 
 // What a worker that wakes costs: the parts it had in flight, which others have fetched meanwhile; and what it reads, at
@@ -94,5 +95,5 @@ type allowance struct {
 const waking = 2*memory + 3*bandwidth*6
 
 func (a allowance) bytes() int64 {
-	return int64(a.stops)*memory + int64(a.wakings)*waking + a.cut
+	return int64(a.stops)*memory + int64(a.wakings)*waking + a.cut + a.lost
 }

@@ -56,6 +56,7 @@ type director struct {
 	happened map[string]int
 	accepted map[string]time.Time // when reelkeep promised it
 	wakings  []window
+	kills    []window        // of MinIO and of workers
 	lateEnds map[string]bool // videos of which the end of an upload arrived late
 	over     bool            // nothing breaks any more
 	later    sync.WaitGroup
@@ -125,20 +126,24 @@ func (d *director) do(ctx context.Context, e event) {
 	case restartStore:
 		d.happens(e)
 		d.later.Go(func() {
-			d.minio.Kill()
+			d.kill(d.minio.Kill)
 			sleep(ctx, e.For)
 			d.fail(d.minio.Start()) //nolint:contextcheck // it is waited for a minute at most, whatever ends the run
 		})
 	case breakStore:
 		d.breakStore(e)
-	case lateWrite:
+	case lateWrite, lateSeal:
 		d.writeLate(ctx, e)
 	case breakAPI:
 		d.happens(e)
 		d.sim.APIFault(e.Code, "<html>out of order</html>", e.Times)
 	case heygenAway:
 		d.happens(e)
-		lift := d.sim.APIOutage(e.Code, "<html>back soon</html>", 0)
+		var retryAfter time.Duration
+		if e.Code == http.StatusTooManyRequests || e.Code == http.StatusServiceUnavailable {
+			retryAfter = time.Second
+		}
+		lift := d.sim.APIOutage(e.Code, "<html>back soon</html>", retryAfter)
 		d.later.Go(func() { sleep(ctx, e.For); lift() })
 	}
 }
@@ -159,11 +164,23 @@ func (d *director) fail(err error) {
 
 func (d *director) endWorker(ctx context.Context, e event, sig syscall.Signal) {
 	m := d.fleet[e.Slot]
-	if m.end(sig) {
-		d.happens(e)
-	}
+	d.kill(func() {
+		if m.end(sig) {
+			d.happens(e)
+		}
+	})
 	sleep(ctx, e.For)
 	d.fail(m.start())
+}
+
+// kill notes when somebody is killed.
+func (d *director) kill(do func()) {
+	w := window{from: time.Now()}
+	do()
+	w.to = time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kills = append(d.kills, w)
 }
 
 // flush empties Redis, when it is there to be emptied.
@@ -197,13 +214,22 @@ func (d *director) untilOver(match func(*http.Request) bool) func(*http.Request)
 	}
 }
 
-// writeLate kills the worker at its next write of a kind, and delivers the write when nobody expects it any more.
+// writeLate kills whichever worker makes the next write of a kind, and delivers the write when nobody expects it any more.
 func (d *director) writeLate(ctx context.Context, e event) {
-	match := d.routes[e.Route]
-	d.fleet[e.Slot].proxy.Break(storagetest.Rule{
-		Times: 1, Late: e.For,
-		Match: d.untilOver(match),
-		Before: func(r *http.Request) {
+	var first sync.Once
+	for slot, m := range d.fleet {
+		match := d.untilOver(d.routes[e.Route])
+		mine := func(r *http.Request) (mine bool) {
+			if match(r) {
+				first.Do(func() { mine = true })
+			}
+			return mine
+		}
+		rule := storagetest.Rule{Times: 1, Late: e.For, Match: mine}
+		if e.Do == lateSeal {
+			rule.Until = func(r *http.Request) bool { return d.seals.wait(ctx, r) }
+		}
+		rule.Before = func(r *http.Request) {
 			d.happens(e)
 			if e.Route == routeComplete {
 				d.mu.Lock()
@@ -211,10 +237,11 @@ func (d *director) writeLate(ctx context.Context, e event) {
 				d.mu.Unlock()
 			}
 			d.later.Go(func() {
-				d.endWorker(ctx, event{Do: killWorker, Slot: e.Slot, For: time.Second}, syscall.SIGKILL)
+				d.endWorker(ctx, event{Do: killWorker, Slot: slot, For: time.Second}, syscall.SIGKILL)
 			})
-		},
-	})
+		}
+		m.proxy.Break(rule)
+	}
 }
 
 // wake lets a frozen worker go on, and notes for how long it may believe that its videos are still its own: until its next

@@ -28,11 +28,14 @@ type verdict struct {
 	explained map[string]int // by state and reason
 	assets    int
 	bill      bill
-	again     int64 // bytes fetched though the store held them
-	woken     int64 // the same, by workers that had just woken
+	again     int64          // bytes fetched though the store held them
+	woken     int64          // the same, by workers that had just woken
+	lost      int64          // the same, of uploads that a kill cut off while they were put together
+	cuts      map[string]int // ends of uploads that a kill cut off, by video
 	allowed   allowance
 	sealed    int // manifests written
 	completed int // partial manifests replaced by complete ones
+	refused   int // manifests that came when there was one
 	broken    []string
 }
 
@@ -74,7 +77,7 @@ func (d *director) judge(ctx context.Context, p *plan, s *settling) (*verdict, e
 			}
 		}
 	}
-	v.sealed, v.completed = d.seals.written()
+	v.sealed, v.completed, v.refused = d.seals.written()
 	if err := d.judgeLeftovers(v, p, sealed); err != nil {
 		return nil, err
 	}
@@ -249,18 +252,17 @@ func (d *director) judgeBytes(v *verdict, p *plan, sealed map[file]sealedFile) {
 	}
 	woken, again := d.parts.fetchedAgain(journal, steady, d.wakings)
 	v.woken = woken
-	for _, n := range again {
-		v.again += n
-	}
-	// A MinIO that is killed while it puts an upload together may have neither the upload nor the object afterwards. That is
-	// one file at most each time; a resume that doesn't work shows in nearly all.
-	if len(again) > d.happened[restartStore] {
-		for id, n := range again {
-			v.breaks("%d bytes of %s were fetched again though the store held them", n, id)
+	v.cuts = d.endings.cut(d.kills)
+	for id, n := range again {
+		if n <= int64(v.cuts[id])*sealed[file{id, "video"}].bytes {
+			v.lost += n
+			continue
 		}
+		v.again += n
+		v.breaks("%d bytes of %s were fetched again though the store held them; %d ends of its upload were cut", n, id, v.cuts[id])
 	}
 	v.allowed = allowance{
-		stops: d.happened[killWorker] + d.happened[stopWorker], wakings: d.happened[freezeWorker], cut: v.bill.cut,
+		stops: d.happened[killWorker] + d.happened[stopWorker], wakings: d.happened[freezeWorker], cut: v.bill.cut, lost: v.lost,
 	}
 	if v.bill.rest > v.allowed.bytes() {
 		v.breaks("%d bytes were fetched that nothing explains, at most %d may be", v.bill.rest, v.allowed.bytes())

@@ -38,7 +38,7 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	f.Uint64Var(&o.seed, "seed", 0, "which run; 0 takes any, and prints it")
 	f.DurationVar(&o.length, "for", 10*time.Minute, "how long everything breaks")
-	f.DurationVar(&o.settle, "settle", 5*time.Minute, "how long the fleet may take to settle after that")
+	f.DurationVar(&o.settle, "settle", 10*time.Minute, "how long the fleet may take to settle after that")
 	f.StringVar(&o.dir, "dir", "", "where everything is kept during the run; a temporary folder unless said")
 	f.StringVar(&o.report, "report", "", "a page whose scoreboard is written anew, such as docs/reliability.md")
 	f.BoolVar(&o.plan, "plan", false, "only print what the seed makes happen")

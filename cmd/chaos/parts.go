@@ -19,7 +19,7 @@ type parts struct {
 
 func newParts() *parts { return &parts{ids: map[string]map[int64]time.Time{}} }
 
-func (p *parts) note(r *http.Request, _ int, status int) {
+func (p *parts) note(r *http.Request, status int) {
 	n, err := strconv.ParseInt(r.URL.Query().Get("partNumber"), 10, 64)
 	if status != http.StatusOK || err != nil {
 		return

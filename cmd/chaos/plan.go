@@ -27,6 +27,7 @@ const (
 	flushRedis    = "Redis emptied"    // FLUSHALL
 	restartStore  = "MinIO killed"     // SIGKILL, and started again
 	breakStore    = "store errors"     // 503, or the reply never arrives
+	lateSeal      = "late seals"       // a worker is killed while it seals, and the manifest arrives when another has sealed the video
 	lateWrite     = "late writes"      // a worker is killed while it writes, and the write arrives a minute later all the same
 	breakAPI      = "HeyGen errors"    // some answers of HeyGen's API are 429, 5xx, HTML or a cut connection
 	heygenAway    = "HeyGen away"      // all of them, for a while
@@ -59,7 +60,7 @@ func (e event) String() string {
 	case breakStore:
 		s += fmt.Sprintf(" worker %d, %s × %d, status %d", e.Slot, e.Route, e.Times, e.Code)
 	case lateWrite:
-		s += fmt.Sprintf(" worker %d, %s, after %s", e.Slot, e.Route, e.For)
+		s += fmt.Sprintf(" %s, after %s", e.Route, e.For)
 	case breakAPI:
 		s += fmt.Sprintf(" × %d, status %d", e.Times, e.Code)
 	case handedIn, leftForSweeps, removeVideo:
@@ -101,7 +102,11 @@ func newPlan(seed uint64, length time.Duration) *plan {
 	// Once a minute, so that the short run has each of them too.
 	p.every(stream(7), 25*time.Second, 45*time.Second, func(_ *rand.Rand, at time.Duration) event { return event{At: at, Do: flushRedis} })
 	p.freezes(stream(8))
-	p.every(stream(9), 4*time.Second, 9*time.Second, writeLate)
+	p.every(stream(9), 12*time.Second, 24*time.Second, writeLate)
+	// Not oftener: each costs whoever seals next its life, and if that is nearly everybody nothing is ever archived.
+	p.every(stream(10), 12*time.Second, 20*time.Second, func(r *rand.Rand, at time.Duration) event {
+		return event{At: at, Do: lateSeal, Route: routeManifest, For: time.Second}
+	})
 	slices.SortStableFunc(p.Events, func(a, b event) int { return cmp.Compare(a.At, b.At) })
 	return p
 }
@@ -150,16 +155,19 @@ func hitStore(r *rand.Rand, at time.Duration) event {
 // writeLate: by the time the write arrives, another worker has long gone on, and mostly sealed the video. The records of
 // uploads are spared: one that is created after the seal stays, since no store can refuse a write for being late.
 func writeLate(r *rand.Rand, at time.Duration) event {
-	routes := []string{routeManifest, routeManifest, routeManifest, routeComplete, routeObject, routePart}
-	return event{At: at, Do: lateWrite, Slot: r.IntN(workers), Route: routes[r.IntN(len(routes))], For: between(r, 55*time.Second, 70*time.Second)}
+	routes := []string{routeComplete, routeObject, routePart}
+	return event{At: at, Do: lateWrite, Route: routes[r.IntN(len(routes))], For: late(r)}
 }
+
+// late is longer than it takes until another worker has taken the video over and sealed it.
+func late(r *rand.Rand) time.Duration { return between(r, 55*time.Second, 70*time.Second) }
 
 // hitAPI: one wrong answer, or all of them for a moment. Not a number of answers: whoever stays away from a service in
 // trouble, as reelkeep does, would meet the last of them minutes later.
 func hitAPI(r *rand.Rand, at time.Duration) event {
 	codes := []int{429, 429, 500, 502, 503, 504, 0}
 	e := event{At: at, Do: breakAPI, Code: codes[r.IntN(len(codes))], Times: 1}
-	if r.IntN(3) == 0 {
+	if r.IntN(5) == 0 { // seldom: whoever meets one after the other stays away longer each time, and then nothing is tried
 		e.Do, e.For = heygenAway, between(r, 300*time.Millisecond, 3*time.Second)
 	}
 	return e

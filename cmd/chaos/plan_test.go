@@ -37,7 +37,7 @@ func TestAMinuteHasEveryKindOfTrouble(t *testing.T) {
 		for _, e := range p.Events {
 			seen[e.Do] = true
 		}
-		for _, what := range []string{killWorker, freezeWorker, restartRedis, flushRedis, restartStore, breakStore, lateWrite, breakAPI, removeVideo, handedIn} {
+		for _, what := range []string{killWorker, freezeWorker, restartRedis, flushRedis, restartStore, breakStore, lateWrite, lateSeal, breakAPI, removeVideo, handedIn} {
 			if !seen[what] {
 				t.Errorf("seed %d: no %s", seed, what)
 			}
@@ -114,6 +114,32 @@ func TestASecondSealIsSeen(t *testing.T) {
 		s.ids["v"] = c.seals
 		if got := s.brokenBy("v", "a"); (len(got) > 0) != c.broken {
 			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// MinIO may lose an upload that it is putting together when somebody is killed; nothing else excuses that a file comes twice.
+func TestAnEndOfAnUploadThatAKillCutIsSeen(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	at := func(from, to int) window {
+		return window{now.Add(time.Duration(from) * time.Second), now.Add(time.Duration(to) * time.Second)}
+	}
+	kills := []window{at(10, 11)}
+	for name, c := range map[string]struct {
+		during   window
+		answered bool
+		cut      int
+	}{
+		"cut":                      {at(9, 11), false, 1},
+		"begun while it died":      {at(10, 12), false, 1},
+		"answered all the same":    {at(9, 11), true, 0},
+		"over before":              {at(8, 9), false, 0},
+		"begun after it was there": {at(12, 13), false, 0},
+	} {
+		e := &endings{all: []*ending{{id: "v", from: c.during.from, to: c.during.to, answered: c.answered}}}
+		if got := e.cut(kills)["v"]; got != c.cut {
+			t.Errorf("%s: %d cut, want %d", name, got, c.cut)
 		}
 	}
 }

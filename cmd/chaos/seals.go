@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/reelkeep/reelkeep/storage"
 )
@@ -14,8 +17,9 @@ import (
 // seals is what the proxy has seen of manifests being written: every one that MinIO took, in order, whether or not the
 // worker ever heard of it.
 type seals struct {
-	mu  sync.Mutex
-	ids map[string][]seal
+	mu      sync.Mutex
+	ids     map[string][]seal
+	refused int // since there was one already
 }
 
 // seal is one manifest on its way.
@@ -31,6 +35,7 @@ func newSeals() *seals { return &seals{ids: map[string][]seal{}} }
 // note takes down a write of a manifest. What MinIO refused was never written.
 func (s *seals) note(r *http.Request, body []byte, status int) {
 	if status != 0 && status/100 != 2 {
+		s.refuse(status)
 		return
 	}
 	sum := sha256.Sum256(body)
@@ -42,6 +47,14 @@ func (s *seals) note(r *http.Request, body []byte, status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ids[id] = append(s.ids[id], it)
+}
+
+func (s *seals) refuse(status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if status == http.StatusPreconditionFailed {
+		s.refused++
+	}
 }
 
 // broken says what is wrong with the way in which a video was sealed: once, and after that only a partial manifest may
@@ -76,8 +89,26 @@ func (s *seals) brokenBy(id, stored string) []string {
 	return wrong
 }
 
-// written is how many manifests MinIO took.
-func (s *seals) written() (sealed, completed int) {
+// sealing is how long a manifest is held back at most for another worker to seal the video.
+const sealing = 4 * time.Minute
+
+// wait returns true when a manifest of the video has been taken. Nobody ever seals a video that its owner has deleted meanwhile.
+func (s *seals) wait(ctx context.Context, r *http.Request) bool {
+	id := path.Base(path.Dir(r.URL.Path))
+	for until := time.Now().Add(sealing); time.Now().Before(until) && ctx.Err() == nil && !s.taken(id); {
+		sleep(ctx, 100*time.Millisecond)
+	}
+	return s.taken(id)
+}
+
+func (s *seals) taken(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.ids[id], func(it seal) bool { return it.taken })
+}
+
+// written is how many manifests MinIO took, and how many it refused since it had one.
+func (s *seals) written() (sealed, completed, refused int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, all := range s.ids {
@@ -91,5 +122,5 @@ func (s *seals) written() (sealed, completed int) {
 			}
 		}
 	}
-	return sealed, completed
+	return sealed, completed, s.refused
 }

@@ -31,21 +31,22 @@ const (
 
 // world is everything that reelkeep stands on, and the processes of the fleet.
 type world struct {
-	dir    string
-	binary string
-	sim    *heygensim.Sim
-	redis  *queuetest.Process
-	minio  *storagetest.Server
-	bucket string
-	seals  *seals
-	parts  *parts
-	client *queue.Client
-	fleet  []*member
+	dir     string
+	binary  string
+	sim     *heygensim.Sim
+	redis   *queuetest.Process
+	minio   *storagetest.Server
+	bucket  string
+	seals   *seals
+	parts   *parts
+	endings *endings
+	client  *queue.Client
+	fleet   []*member
 }
 
 // newWorld starts everything but the fleet. Close what it returns even if there is an error.
 func newWorld(ctx context.Context, dir string) (*world, error) {
-	w := &world{dir: dir, binary: filepath.Join(dir, "reelkeep"), seals: newSeals(), parts: newParts()}
+	w := &world{dir: dir, binary: filepath.Join(dir, "reelkeep"), seals: newSeals(), parts: newParts(), endings: &endings{}}
 	// With the race detector: a data race is a broken promise, too.
 	if out, err := exec.CommandContext(ctx, "go", "build", "-race", "-o", w.binary, "github.com/reelkeep/reelkeep/cmd/reelkeep").CombinedOutput(); err != nil {
 		return w, fmt.Errorf("build reelkeep: %w\n%s", err, out)
@@ -74,21 +75,27 @@ func newWorld(ctx context.Context, dir string) (*world, error) {
 	}
 	for n := range workers {
 		m := &member{world: w, n: n, log: filepath.Join(dir, "log", fmt.Sprintf("worker%d.log", n)), proxy: storagetest.StartProxy(w.minio.Endpoint)}
-		m.proxy.Watch(w.watched, w.note)
+		m.proxy.Watch(w.watch)
 		w.fleet = append(w.fleet, m)
 	}
 	return w, nil
 }
 
-// watched: the proxies tell of what reaches the archive.
-func (w *world) watched(r *http.Request) bool { return isManifest(r) || isPart(r) }
-
-func (w *world) note(r *http.Request, body []byte, status int) {
-	if isManifest(r) {
-		w.seals.note(r, body, status)
-		return
+// watch is what the proxies ask about every request that reaches the archive.
+func (w *world) watch(r *http.Request) func(body []byte, status int) {
+	switch {
+	case isManifest(r):
+		return func(body []byte, status int) { w.seals.note(r, body, status) }
+	case isPart(r):
+		return func(_ []byte, status int) { w.parts.note(r, status) }
+	case isEnding(r):
+		return w.endings.begin(r)
 	}
-	w.parts.note(r, len(body), status)
+	return nil
+}
+
+func isEnding(r *http.Request) bool {
+	return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") && strings.HasPrefix(path.Base(r.URL.Path), "video.")
 }
 
 func isPart(r *http.Request) bool {

@@ -27,8 +27,7 @@ type Proxy struct {
 	mu    sync.Mutex
 	rules []*Rule
 	seen  []string
-	watch func(*http.Request) bool
-	tell  func(r *http.Request, body []byte, status int)
+	watch func(*http.Request) func(body []byte, status int)
 }
 
 // A Rule breaks matching requests.
@@ -36,12 +35,13 @@ type Rule struct {
 	Match func(*http.Request) bool
 	Times int // how often; 0 means always
 
-	DropReply bool                // the store does it, and the client never hears of it
-	Cut       int64               // with DropReply: this many bytes of the body still arrive
-	Status    int                 // answered in the store's place, if not 0
-	Body      string              // with Status
-	Late      time.Duration       // the client is cut off at once, and the request reaches the store that much later
-	Before    func(*http.Request) // called before the request is passed on, to let something else happen first
+	DropReply bool                     // the store does it, and the client never hears of it
+	Cut       int64                    // with DropReply: this many bytes of the body still arrive
+	Status    int                      // answered in the store's place, if not 0
+	Body      string                   // with Status
+	Late      time.Duration            // the client is cut off at once, and the request reaches the store that much later
+	Until     func(*http.Request) bool // the same; it reaches the store when this returns true, and with false never
+	Before    func(*http.Request)      // called before the request is passed on, to let something else happen first
 }
 
 // NewProxy starts a proxy before the store at target, for one test.
@@ -71,12 +71,13 @@ func (p *Proxy) Close() {
 	p.client.CloseIdleConnections()
 }
 
-// Watch makes the proxy tell of every request that match says yes to: its body, and with which status the store
-// answered, 0 if it did not. It is told when the store has answered and the client does not know yet.
-func (p *Proxy) Watch(match func(*http.Request) bool, tell func(r *http.Request, body []byte, status int)) {
+// Watch makes the proxy show every request to watch before it is passed on. What watch returns, if not nil, is told the
+// body and with which status the store answered, 0 if it did not: when the store has answered and the client does not know
+// yet.
+func (p *Proxy) Watch(watch func(*http.Request) func(body []byte, status int)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.watch, p.tell = match, tell
+	p.watch = watch
 }
 
 // Break adds a rule. Rules are tried in order; the first that matches acts.
@@ -128,6 +129,10 @@ func (p *Proxy) rule(r *http.Request) *Rule {
 
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rule := p.rule(r)
+	late := rule != nil && (rule.Late > 0 || rule.Until != nil)
+	if late && !takeWhole(r) { // before anybody hears of it, and kills who is sending it
+		panic(http.ErrAbortHandler)
+	}
 	if rule != nil && rule.Before != nil {
 		rule.Before(r)
 	}
@@ -137,8 +142,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, rule.Body)
 		return
 	}
-	if rule != nil && rule.Late > 0 {
-		p.deliverLate(r, rule.Late)
+	if late {
+		p.deliverLate(r, rule)
 		panic(http.ErrAbortHandler)
 	}
 	answered := p.watched(r)
@@ -167,16 +172,21 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(w, resp.Body)
 }
 
-// deliverLate takes the whole request and passes it on later, whatever has become of who sent it: packets wait in queues.
-func (p *Proxy) deliverLate(r *http.Request, after time.Duration) {
+// takeWhole reads the body of a request, and says whether all of it has come.
+func takeWhole(r *http.Request) bool {
 	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return
-	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return err == nil
+}
+
+// deliverLate passes a request that has come whole on later, whatever has become of who sent it: packets wait in queues.
+func (p *Proxy) deliverLate(r *http.Request, rule *Rule) {
 	late := r.Clone(context.WithoutCancel(r.Context()))
-	late.Body = io.NopCloser(bytes.NewReader(body))
 	p.late.Go(func() {
-		time.Sleep(after)
+		time.Sleep(rule.Late)
+		if rule.Until != nil && !rule.Until(late) {
+			return
+		}
 		answered := p.watched(late)
 		resp, err := p.forward(late)
 		if err != nil {
@@ -195,14 +205,18 @@ func (p *Proxy) Wait() { p.late.Wait() }
 // watched returns what to call with the store's answer to the request.
 func (p *Proxy) watched(r *http.Request) func(status int) {
 	p.mu.Lock()
-	match, tell := p.watch, p.tell
+	watch := p.watch
 	p.mu.Unlock()
-	if match == nil || !match(r) {
+	if watch == nil {
+		return func(int) {}
+	}
+	tell := watch(r)
+	if tell == nil {
 		return func(int) {}
 	}
 	body, err := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failing{err}))
-	return func(status int) { tell(r, body, status) }
+	return func(status int) { tell(body, status) }
 }
 
 // failing reads as the client's connection ended.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -167,5 +168,28 @@ func TestAnOffsetBehindTheEndStillOpensTheFile(t *testing.T) {
 		if err := b.openError(opt); !strings.Contains(err.Error(), "negative") {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// Machines that don't agree on the ETag of one file: ranges of it can't be told from ranges of others, but one answer is whole.
+func TestAFileThatChangesWithEveryAnswerIsReadInOne(t *testing.T) {
+	t.Parallel()
+	b := setup(t, size)
+	var n atomic.Int32
+	b.always = func(w http.ResponseWriter, r *http.Request) bool {
+		b.mu.Lock()
+		b.etag = fmt.Sprintf(`"node-%d"`, n.Add(1))
+		b.mu.Unlock()
+		return false
+	}
+	f := b.open(fetch.Options{OneAnswer: true, Length: 1000})
+	if f.Seekable() || f.Size() != size {
+		t.Errorf("seekable %v, %d bytes; want %d, in order", f.Seekable(), f.Size(), size)
+	}
+	for off := int64(0); off < size; off += size / 4 {
+		b.wantBytes(f, off, min(size/4, size-off))
+	}
+	if seen := b.seen(); len(seen) != 1 || seen[0].Header.Get("Range") != "" {
+		t.Errorf("%d requests, the first for %q; want one for the whole file", len(seen), seen[0].Header.Get("Range"))
 	}
 }

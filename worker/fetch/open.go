@@ -14,6 +14,9 @@ type Options struct {
 	// The first range wanted; Length 0 means 1 MiB. Its answer is kept for the first Range call, so that a small
 	// file is one request. It holds one of the host's connections until that call, or Close.
 	Offset, Length int64
+	// OneAnswer asks for no range at all: the file is read in order, from one answer that can only be of one version. It is
+	// for a host whose validators change from answer to answer, since its machines don't agree on them.
+	OneAnswer bool
 	// Refused is called when the host turns a request away because it is one too many (429, 503 and the like). It MUST
 	// return at once; several goroutines may call it.
 	Refused func()
@@ -76,6 +79,9 @@ func (f *File) open(ctx context.Context, opt Options) error {
 }
 
 func firstQuestion(opt Options) question {
+	if opt.OneAnswer {
+		return whole()
+	}
 	q := question{off: opt.Offset, end: opt.Offset + opt.Length}
 	if opt.Length == 0 {
 		q.end = opt.Offset + defaultFirst
@@ -87,6 +93,9 @@ func firstQuestion(opt Options) question {
 	return q
 }
 
+// whole is the question for everything, without a range.
+func whole() question { return question{off: -1, end: -1} }
+
 // learn pins the file by its first answer, or says what to ask instead.
 func (f *File) learn(a *answer, q question, pin *Pin) (instead *question, err error) {
 	defer func() {
@@ -94,18 +103,18 @@ func (f *File) learn(a *answer, q question, pin *Pin) (instead *question, err er
 			a.body.Close()
 		}
 	}()
-	whole := &question{off: -1, end: -1}
+	everything := whole()
 	seen, err := a.read(q)
 	switch {
 	case a.status == http.StatusRequestedRangeNotSatisfiable && q.off > 0:
 		return &question{off: 0, end: max(q.end-q.off, 1)}, nil
 	case a.status == http.StatusRequestedRangeNotSatisfiable && seen.Size != 0 && q.off == 0:
-		return whole, nil
+		return &everything, nil
 	case err != nil:
 		return nil, err
 	case a.status == http.StatusPartialContent && seen.Size < 0:
 		// Ranges without a total prove nothing about where the file ends.
-		return whole, nil
+		return &everything, nil
 	}
 	if pin != nil {
 		if !pin.holds(seen) {

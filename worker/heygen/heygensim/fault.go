@@ -32,6 +32,7 @@ const (
 	FaultChunked     = "chunked"      // 200, the whole file without a length
 	FaultWrongLength = "wrong_length" // Content-Length and body one byte less than there is
 	FaultLonger      = "longer"       // the file is said to be 1000 bytes longer than it is
+	FaultNodes       = "nodes"        // the file, under an ETag that no other answer has
 	FaultShorter     = "shorter"      // the file is said to be 1000 bytes shorter than it is, and ends there
 )
 
