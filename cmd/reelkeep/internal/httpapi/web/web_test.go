@@ -245,7 +245,9 @@ func TestOneWatcherLooksForAllOfThem(t *testing.T) {
 	<-last
 	began, before := time.Now(), counting.counts()
 	for range 6 { // two events a look, at the most
-		<-last
+		if _, open := <-last; !open {
+			t.Fatal("the server has cut the stream")
+		}
 	}
 	if looks, most := counting.counts()-before, int(time.Since(began)/lookEvery)+2; looks > most {
 		t.Errorf("%d looks in %s", looks, time.Since(began))
