@@ -99,6 +99,7 @@ func newBench(t *testing.T, dial func(*queuetest.Line) redis.UniversalClient) *b
 type server struct {
 	t       *testing.T
 	stop    context.CancelFunc
+	wake    func()
 	done    chan error
 	changes chan queue.Change
 	line    *queuetest.Line
@@ -132,7 +133,7 @@ func (b *bench) serve(cfg queue.ServerConfig, h queue.HandlerFunc) *server {
 		b.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(b.t.Context())
-	s.stop = cancel
+	s.stop, s.wake = cancel, srv.Wake
 	go func() { s.done <- srv.Run(ctx) }()
 	b.t.Cleanup(s.drain)
 	return s

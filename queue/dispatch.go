@@ -17,6 +17,9 @@ import (
 const (
 	// promoteBatch bounds one look at what has become due, so that a long outage's backlog does not hold Redis up.
 	promoteBatch = 250
+	// wakeApart is how far apart looks are for which servers were woken: those of a fleet hear of the same videos within
+	// that time, and who hears of others then is woken again or has its tick.
+	wakeApart = 100 * time.Millisecond
 	// claimBatch bounds one look at what is ready.
 	claimBatch = 250
 	// cancelledBatch bounds how many cancelled videos one look tells of.
@@ -62,20 +65,25 @@ func (s *Server) claimTick(ctx context.Context, what string, period time.Duratio
 }
 
 // dispatchLoop lets videos into asynq: at each tick that no other server claimed, and at once when a slot here
-// became free or a job was handed in here.
+// became free, a job was handed in here, or somebody has noticed that one was handed in elsewhere.
 func (s *Server) dispatchLoop(ctx context.Context) {
 	t := time.NewTicker(s.cfg.Poll)
 	defer t.Stop()
 	for {
-		mine := true
+		// A little less than the period, or a ticker that comes a hair early loses every second tick.
+		mine, period := false, s.cfg.Poll*9/10
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.kicks:
+			mine = true
+		case <-s.wakes:
+			period = min(wakeApart, period)
 		case <-t.C:
+		}
+		if !mine {
 			var err error
-			// A little less than the period, or a ticker that comes a hair early loses every second tick.
-			if mine, err = s.claimTick(ctx, "dispatch", s.cfg.Poll*9/10); err != nil {
+			if mine, err = s.claimTick(ctx, "dispatch", period); err != nil {
 				s.complain(ctx, "dispatch", err)
 				continue
 			}

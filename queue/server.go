@@ -30,6 +30,7 @@ type Server struct {
 	tick      *redis.Script
 	risk      *redis.Script
 	kicks     chan struct{}
+	wakes     chan struct{}
 	mail      chan struct{} // something lies in the outbox
 	slots     map[Step]chan struct{}
 
@@ -79,6 +80,7 @@ func NewServer(rdb redis.UniversalClient, cfg ServerConfig, h Handler) (*Server,
 		tick:      tickScript(),
 		risk:      riskScript(),
 		kicks:     make(chan struct{}, 1),
+		wakes:     make(chan struct{}, 1),
 		mail:      make(chan struct{}, 1),
 		slots: map[Step]chan struct{}{
 			StepStatus:   make(chan struct{}, cfg.StatusConcurrency),
@@ -97,6 +99,10 @@ func (s *Server) Client() *Client {
 }
 
 func (s *Server) kick() { poke(s.kicks) }
+
+// Wake makes the server look at once for videos that another process has handed in, instead of at its next look. Of all
+// servers of a fleet that are woken for the same videos one looks.
+func (s *Server) Wake() { poke(s.wakes) }
 
 // poke leaves a token in a channel that holds one: whoever receives from it looks at all there is.
 func poke(ch chan<- struct{}) {

@@ -49,6 +49,26 @@ func archive(settings ...string) client {
 	}}
 }
 
+// twins are the same clients with another build of reelkeep.
+func twins(clients []client, program string) []client {
+	var out []client
+	for _, c := range clients {
+		if !strings.HasPrefix(c.name, subject) {
+			continue
+		}
+		run := c.run
+		c.name = strings.Replace(c.name, subject, "before:", 1)
+		c.run = func(ctx context.Context, j job) (time.Duration, usage, error) {
+			other := *j.lab
+			other.program = program
+			j.lab = &other
+			return run(ctx, j)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
 // settings is the environment of every reelkeep process. All that makes it faster or slower is left at its default.
 func (j job) settings() []string {
 	return append(j.lab.store.env(), "HEYGEN_API_URL="+j.heygen.url, "HEYGEN_API_KEY="+j.heygen.sim.Key(), "REELKEEP_STORE=s3://"+j.bucket,

@@ -21,6 +21,7 @@ type options struct {
 	results string
 	page    string
 	profile string
+	before  string
 	tmpfs   int64
 	goBench bool
 }
@@ -40,6 +41,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.results, "results", "bin/bench/results", "folder for what was measured")
 	f.StringVar(&o.page, "page", "docs/benchmarks.md", "page to write from the results; empty = none")
 	f.StringVar(&o.profile, "profile", "", "folder for CPU profiles of reelkeep, which must be built with -tags profile")
+	f.StringVar(&o.before, "before", "", "another build of reelkeep, which competes as a client: what a change has brought shows in pairs")
 	f.Int64Var(&o.tmpfs, "tmpfs", 14<<30, "most bytes of memory for the data")
 	f.BoolVar(&o.goBench, "gobench", true, "after all cases, run the Go benchmarks of the hot loops, too")
 	if err := f.Parse(args); err != nil {
@@ -63,7 +65,7 @@ func (o *options) check(rest []string) error {
 	if o.runs < 1 || o.shrink < 1 {
 		errs = append(errs, errors.New("-runs and -shrink want at least 1"))
 	}
-	if o.shrink > 1 || o.runs < fullRuns || len(o.clients) > 0 || o.profile != "" {
+	if o.shrink > 1 || o.runs < fullRuns || len(o.clients) > 0 || o.profile != "" || o.before != "" {
 		o.page, o.results = "", "" // a try is no result
 	}
 	return errors.Join(errs...)

@@ -28,6 +28,9 @@ func measureCase(ctx context.Context, l *lab, c *benchCase, opt options) (_ *out
 	}
 	defer api.close()
 	clients := slices.DeleteFunc(slices.Clone(c.clients), func(cl client) bool { return !opt.wantsClient(cl.name) })
+	if opt.before != "" {
+		clients = slices.Concat(clients, twins(clients, opt.before))
+	}
 	rounds := make([][]*measured, 0, opt.runs)
 	for round := range opt.runs + 1 {
 		runs := make([]*measured, len(clients))

@@ -19,18 +19,28 @@ type crowd struct {
 	counts map[string]map[queue.State]int64
 }
 
-// watch keeps the numbers fresh until ctx ends. While Redis is away they stay as they were.
-func (c *crowd) watch(ctx context.Context, client *queue.Client) {
+// watch keeps the numbers fresh until ctx ends, and calls more when videos have been handed in. While Redis is away the
+// numbers stay as they were.
+func (c *crowd) watch(ctx context.Context, client *queue.Client, more func()) {
 	for {
-		if counts, err := client.CountsByAccount(ctx); err == nil {
-			c.mu.Lock()
-			c.counts = counts
-			c.mu.Unlock()
+		if counts, err := client.CountsByAccount(ctx); err == nil && c.replace(counts) {
+			more()
 		}
 		if wait(ctx, crowdEvery) != nil {
 			return
 		}
 	}
+}
+
+// replace takes new numbers and says whether more videos than before are accepted and not yet looked at.
+func (c *crowd) replace(counts map[string]map[queue.State]int64) (more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for account, now := range counts {
+		more = more || now[queue.StateAccepted] > c.counts[account][queue.StateAccepted]
+	}
+	c.counts = counts
+	return more
 }
 
 // waiting is how many videos of the account HeyGen is asked about now and then: for their render, or for a late asset.

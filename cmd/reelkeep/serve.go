@@ -103,11 +103,13 @@ func (s *service) work(ctx context.Context, client *queue.Client, p *parts, door
 		return err
 	}
 	var roles []func(context.Context) error
+	handedIn := func() {}
 	if s.has(roleWorker) {
 		server, err := s.newServer(client, p)
 		if err != nil {
 			return err
 		}
+		handedIn = server.Wake
 		roles = append(roles, func(ctx context.Context) error { return s.serveUntilStopped(ctx, server) })
 	}
 	if s.has(roleSweeper) {
@@ -128,7 +130,7 @@ func (s *service) work(ctx context.Context, client *queue.Client, p *parts, door
 		"version", buildVersion().version)
 	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error { s.watchDependencies(ctx, client, p); return nil })
-	running.Go(func() error { s.crowd.watch(ctx, client); return nil })
+	running.Go(func() error { s.crowd.watch(ctx, client, handedIn); return nil })
 	running.Go(func() error { s.metrics.Watch(ctx, s.sources(client, p)); return nil })
 	for _, role := range roles {
 		running.Go(func() error { return role(ctx) })

@@ -30,6 +30,7 @@ type Desk struct {
 
 	mu     sync.Mutex
 	binder binder
+	soon   soon
 	search search
 	outlay outlay
 	list   route
@@ -70,6 +71,7 @@ func NewDesk(api *Client, cfg DeskConfig) *Desk {
 // If many videos are wanted, whole pages of the list are read, and everybody is served from them. In any case the
 // result is what Client.Video would say, errors included.
 func (d *Desk) Video(ctx context.Context, id string) (*Video, error) {
+	defer d.served(id)
 	for reread := true; ; {
 		_, worth := d.plan(id, reread)
 		if v := d.give(id); v != nil { // looked for after the plan: others read pages all the time
@@ -101,6 +103,13 @@ func (d *Desk) give(id string) *Video {
 		d.outlay.paidBack()
 	}
 	return v
+}
+
+// served is told that a video has its links, or that they could not be had.
+func (d *Desk) served(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.soon.served(id)
 }
 
 func (d *Desk) has(id string) bool {
@@ -159,12 +168,15 @@ func (d *Desk) ask(ctx context.Context, id string) (*Video, error) {
 func (d *Desk) plan(id string, reread bool) (page plan, worth bool) {
 	wanted := d.wanted()
 	generations, sure := d.api.memory.order()
-	if wanted < crowd || !sure || generations[0] != VersionV3 || !ValidID(id) {
+	if !sure || generations[0] != VersionV3 || !ValidID(id) {
 		return plan{}, false
 	}
 	now := d.api.cfg.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if wanted = max(wanted, d.soon.count(now)); wanted < crowd {
+		return plan{}, false
+	}
 	if !d.list.open(now) || !d.outlay.affords(wanted, now) {
 		return plan{}, false
 	}

@@ -175,6 +175,11 @@ func (d *Desk) judge(ctx context.Context, r *round, err error) {
 	switch {
 	case err == nil:
 		d.bulk.worked()
+		for id, word := range r.words {
+			if bulkStatus(word) == StatusCompleted {
+				d.soon.wanted(id, now)
+			}
+		}
 	case errors.Is(err, ErrUnsupported):
 		d.bulk.off = now.Add(routeRest)
 	case ok && !e.everybody() && !e.aboutRequest():
