@@ -62,7 +62,7 @@ func (s *Store) drop(ctx context.Context, k VideoKey, rec uploadRecord) error {
 }
 
 // AbortOrphans ends every upload that is recorded under the video and removes the records. It is for the moment when
-// the video needs none of them any more; Seal calls it. Uploads are found by our records, because some stores list
+// the video needs none of them any more. Uploads are found by our records, because some stores list
 // uploads only for an exact key. Of the keys that have a record, others go as well: whoever begins an upload may be killed, or
 // never hear of it, before its record is written.
 func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
@@ -70,26 +70,80 @@ func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
 	if err != nil {
 		return err
 	}
-	return s.endUploads(ctx, k, there.recorded())
+	ended, err := s.endUploads(ctx, k, there.recorded())
+	if err != nil {
+		return err
+	}
+	return s.forget(ctx, k, ended)
 }
 
-// endUploads ends the uploads of these assets.
-func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) error {
+// Tidy removes what a worker that was killed right after it had sealed the video left of the uploads that the seal ended.
+// Usually nothing is there, and then this asks for nothing. What is on its way stays: all of a partial video, and of others what
+// is for a later generation.
+func (s *Store) Tidy(ctx context.Context, in *Folder, sealed *Manifest) error {
+	if sealed.State != StateArchived {
+		return nil
+	}
+	var over []string
+	for _, asset := range in.recorded() {
+		rec, _, err := s.loadRecord(ctx, in.video, asset)
+		switch {
+		case errors.Is(err, ErrNotFound):
+		case errors.Is(err, errUnreadable), err == nil && generationOf(rec.Name) <= sealed.Generation:
+			over = append(over, asset)
+		case err != nil:
+			return fmt.Errorf("clear up behind the seal of video %s: %w", in.video, err)
+		}
+	}
+	ended, err := s.endUploads(ctx, in.video, over)
+	if err != nil {
+		return err
+	}
+	return s.forget(ctx, in.video, ended)
+}
+
+// endUploads ends the uploads of these assets, frees their parts, and returns the assets that had a record. The records stay:
+// by them the next worker knows a complete object, should this one not come to seal it.
+func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) (recorded []string, err error) {
 	for _, asset := range assets {
 		rec, _, err := s.loadRecord(ctx, k, asset)
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
+		if err == nil || errors.Is(err, errUnreadable) {
+			err = s.abortAll(ctx, k, rec)
+		}
 		if err != nil {
-			return fmt.Errorf("end the uploads of video %s: %w", k, err)
+			return nil, fmt.Errorf("end the uploads of video %s: %w", k, err)
 		}
-		for id := range s.uploadsOf(ctx, s.dir(k)+rec.Name) {
-			if err := s.abortUpload(ctx, s.dir(k)+rec.Name, id); err != nil {
-				return fmt.Errorf("end the uploads of video %s: %w", k, err)
-			}
+		recorded = append(recorded, asset)
+	}
+	return recorded, nil
+}
+
+// abortAll ends the upload that a record names and all others to the same key. The record may be one that we can't read all of.
+func (s *Store) abortAll(ctx context.Context, k VideoKey, rec uploadRecord) error {
+	if validAssetKey(rec.Name) != nil {
+		return nil
+	}
+	key := s.dir(k) + rec.Name
+	ids := s.uploadsOf(ctx, key)
+	if rec.UploadID != "" {
+		ids[rec.UploadID] = true
+	}
+	for id := range ids {
+		if err := s.abortUpload(ctx, key, id); err != nil {
+			return err
 		}
-		if err := s.drop(ctx, k, rec); err != nil {
-			return fmt.Errorf("end the uploads of video %s: %w", k, err)
+	}
+	return nil
+}
+
+// forget removes the records of these assets.
+func (s *Store) forget(ctx context.Context, k VideoKey, assets []string) error {
+	for _, asset := range assets {
+		if err := s.remove(ctx, s.recordKey(k, asset)); err != nil {
+			return fmt.Errorf("remove an upload record of video %s: %w", k, err)
 		}
 	}
 	return nil

@@ -59,6 +59,7 @@ func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*s
 		v.Again = false // this very job has sealed it; what is left to do are its late assets
 	}
 	if old != nil && old.State == storage.StateArchived && !v.Again {
+		a.tidy(ctx, folder, old)
 		return old, nil
 	}
 	partial := old != nil && old.State == storage.StatePartial
@@ -133,7 +134,7 @@ func (a *Archiver) newRun(ctx context.Context, v Video, have held, progress Prog
 	if err := a.ready(v, hv); err != nil {
 		return nil, err
 	}
-	left, err := a.deps.Store.Leftovers(ctx, have.folder, old)
+	left, err := a.deps.Store.Leftovers(ctx, have.folder, old, nextGeneration(v, old))
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -147,19 +148,24 @@ func (a *Archiver) newRun(ctx context.Context, v Video, have held, progress Prog
 		progress(asset, stored, total)
 	}
 	r := &run{
-		Archiver: a, v: v, hv: hv, progress: oneByOne, old: old, generation: 1,
+		Archiver: a, v: v, hv: hv, progress: oneByOne, old: old, generation: nextGeneration(v, old),
 		stored: map[heygen.Asset]storage.Asset{}, absent: map[heygen.Asset]string{}, left: left,
 	}
-	if old == nil {
-		return r, nil
+	if old != nil && old.Generation == r.generation {
+		r.keep(old)
 	}
-	r.generation = old.Generation
-	if old.State == storage.StateArchived || v.Again {
-		r.generation++
-		return r, nil
-	}
-	r.keep(old)
 	return r, nil
+}
+
+// nextGeneration is the one that a transfer makes: a partial video is completed, and whatever else is there stays as it is.
+func nextGeneration(v Video, old *storage.Manifest) int {
+	switch {
+	case old == nil:
+		return 1
+	case old.State == storage.StateArchived || v.Again:
+		return old.Generation + 1
+	}
+	return old.Generation
 }
 
 // asset stores one asset, or records why it is absent. It returns an error only if the video cannot be sealed
