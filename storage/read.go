@@ -123,8 +123,7 @@ func (s *Store) openWhole(ctx context.Context, key, etag string, off, size int64
 		return nil, err
 	}
 	if got := r.want.left; got != size-off {
-		r.Close()
-		return nil, wrongLength(key, off, got, size-off)
+		return nil, errors.Join(wrongLength(key, off, got, size-off), r.Close())
 	}
 	return r, nil
 }
