@@ -39,8 +39,7 @@ func (u *Upload) Complete(ctx context.Context) (Object, error) {
 	o, err := u.prove(ctx, *finished)
 	var damaged *DamagedError
 	if errors.As(err, &damaged) {
-		// It is ours and unsealed. Left in place, the next worker would take it for finished.
-		return Object{}, errors.Join(err, u.s.remove(ctx, u.key), u.s.remove(ctx, u.s.recordKey(u.k, u.spec.Asset)))
+		return Object{}, u.discard(ctx, err)
 	}
 	if err != nil {
 		return Object{}, err
@@ -51,13 +50,27 @@ func (u *Upload) Complete(ctx context.Context) (Object, error) {
 	return o, nil
 }
 
+// discard takes a damaged object away, which the next worker would take for finished. It is this upload's, but another worker
+// may share that, and have proven and sealed what we could not: then it stays.
+func (u *Upload) discard(ctx context.Context, damage error) error {
+	err := u.s.refuseSealed(ctx, u.k, u.spec.Name)
+	if errors.Is(err, ErrSealed) {
+		u.s.log.Error("an asset that another worker has sealed looks damaged to this one; check it with reelkeep verify",
+			"video_id", u.k.VideoID, "asset", u.spec.Asset, "err", damage)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(damage, u.s.remove(ctx, u.key), u.s.remove(ctx, u.s.recordKey(u.k, u.spec.Asset)))
+}
+
 // completion is the request, or why it can't be made yet.
 func (u *Upload) completion() (*s3.CompleteMultipartUploadInput, error) {
 	u.hashing.Lock()
 	defer u.hashing.Unlock()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	last := len(u.parts)
+	last := max(len(u.parts), u.ended)
 	if n := u.plan.parts(); n > 0 {
 		last = n
 	}
@@ -135,6 +148,9 @@ func (u *Upload) assemble(ctx context.Context) (found, error) {
 		switch fault := sortFault(failed); {
 		case ctx.Err() != nil:
 			return found{}, u.s.fail(ctx, "complete", u.key, failed)
+		case look != nil && !errors.Is(look, ErrNotFound):
+			// It may well be there: a lost reply makes the next try answer that there is no such upload. The record stays.
+			return found{}, look
 		case fault.kind == kindCondition && ifAbsent && look == nil:
 			// Something else is there. If no manifest vouches for it, it is a leftover.
 			if err := u.s.refuseSealed(ctx, u.k, u.spec.Name); err != nil {
@@ -217,6 +233,8 @@ func (u *Upload) multipartETag() string {
 	return fmt.Sprintf("%x-%d", h.Sum(nil), len(u.parts))
 }
 
+// relist takes over the ETags that the parts have now. One that is lost, or of another size by now, is for an upload that is
+// opened anew: there it counts as missing.
 func (u *Upload) relist(ctx context.Context) error {
 	u.mu.Lock()
 	id := u.rec.UploadID
@@ -228,12 +246,12 @@ func (u *Upload) relist(ctx context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for n, p := range u.parts {
-		if now, ok := parts[n]; ok && now.size == p.size {
-			p.etag = now.etag
-			u.parts[n] = p
-		} else {
-			delete(u.parts, n)
+		now, ok := parts[n]
+		if !ok || now.size != p.size {
+			return fmt.Errorf("complete %s: part %d is not the one that was stored: %w", u.key, n, ErrUploadGone)
 		}
+		p.etag = now.etag
+		u.parts[n] = p
 	}
 	return nil
 }

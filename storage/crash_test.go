@@ -130,7 +130,7 @@ func TestPartSentTwiceWithOtherBytesIsNotTrusted(t *testing.T) {
 func TestUnknownLengthOverSeveralPartsResumes(t *testing.T) {
 	t.Parallel()
 	s := open(t, config(t))
-	size := s.PartSize(-1)
+	size := partSize(t, s)
 	data := storagetest.Bytes(9, size+5)
 	spec := storagetest.Spec("video", "video.mp4", data)
 	spec.Size, spec.Source.Size = -1, -1
@@ -151,7 +151,7 @@ func TestUnknownLengthOverSeveralPartsResumes(t *testing.T) {
 func TestUnknownLengthThatEndsWithAFullPart(t *testing.T) {
 	t.Parallel()
 	s := open(t, config(t))
-	data := storagetest.Bytes(10, s.PartSize(-1))
+	data := storagetest.Bytes(10, partSize(t, s))
 	spec := storagetest.Spec("video", "video.mp4", data)
 	spec.Size, spec.Source.Size = -1, -1
 	u := begin(t, s, spec)
@@ -253,7 +253,7 @@ func TestLeftoversTellWhatADeadWorkerStored(t *testing.T) {
 	put(t, g, 1, small)
 	o := finish(t, g, small)
 
-	got, err := s.Leftovers(t.Context(), listFolder(t, s), nil)
+	got, err := s.Leftovers(t.Context(), listFolder(t, s), nil, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestLeftoversTellWhatADeadWorkerStored(t *testing.T) {
 	}
 	sealed := sealable2(o)
 	sealed.Assets[0].Key = "preview.gif"
-	if got, err := s.Leftovers(t.Context(), listFolder(t, s), sealed); err != nil || len(got) != 1 {
+	if got, err := s.Leftovers(t.Context(), listFolder(t, s), sealed, 1); err != nil || len(got) != 1 {
 		t.Errorf("beside a manifest: %v, %v; want only the video", got, err)
 	}
 }
@@ -280,4 +280,14 @@ func TestAnAbsurdlyLongETagOfTheSourceIsStoredAround(t *testing.T) {
 	u := begin(t, s, spec)
 	put(t, u, 1, data)
 	finish(t, u, data)
+}
+
+// partSize is the one of an asset whose length is not known.
+func partSize(t *testing.T, s *storage.Store) int64 {
+	t.Helper()
+	n, err := s.PartSize(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

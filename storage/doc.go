@@ -5,9 +5,10 @@
 //
 //	<prefix>/<video_id>/video.mp4               an asset, written once
 //	<prefix>/<video_id>/thumbnail.jpeg
-//	<prefix>/<video_id>/.upload/video.json      how to continue the upload of video.mp4; gone before sealing
+//	<prefix>/<video_id>/.upload/video.json      how to continue the upload of video.mp4; gone when the video is sealed
 //	<prefix>/<video_id>/manifest.json           written last: this write is the commit
-//	<prefix>/<video_id>/manifest.g1.json        the manifest of an earlier generation
+//	<prefix>/<video_id>/manifest.g1.json        the manifest of an earlier generation; manifest.g1.<sum>.json if it has two
+//	<prefix>/<video_id>/g2/video.mp4            an asset of a later generation
 //	<prefix>/@<account>/<video_id>/…            the same for accounts other than "default"
 //
 // A video without manifest.json is not archived, whatever else lies there. [Store.Seal] writes it under the

@@ -15,6 +15,16 @@ func (s *Store) Plant(ctx context.Context, key string, data []byte) error {
 	return err
 }
 
+// Respell writes other bytes over an object that keeps all it says about itself.
+func (s *Store) Respell(ctx context.Context, key string, data []byte) error {
+	f, err := s.head(ctx, s.loc.prefix+key)
+	if err != nil {
+		return err
+	}
+	_, err = s.put(ctx, s.loc.prefix+key, data, putOptions{contentType: f.ContentType, meta: f.meta})
+	return err
+}
+
 // Uproot removes a key below the prefix.
 func (s *Store) Uproot(ctx context.Context, key string) error { return s.remove(ctx, s.loc.prefix+key) }
 

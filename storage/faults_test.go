@@ -485,7 +485,7 @@ func TestAnUploadWithoutRecordOfASealedVideoIsEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.EndUploads(t.Context(), folder, m); err != nil {
+	if err := errors.Join(s.Tidy(t.Context(), folder, m), s.EndUnrecorded(t.Context(), m)); err != nil {
 		t.Fatal(err)
 	}
 	if of, _, err = minio.Unfinished(bucket, []string{key}); err != nil || len(of) > 0 {

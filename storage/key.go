@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -65,6 +66,16 @@ func validAssetKey(name string) error {
 		return fmt.Errorf("asset key %q: this name is kept for manifests", name)
 	}
 	return nil
+}
+
+// generationOf says to which generation of its video an asset belongs. Those of the first lie in the video's folder itself.
+func generationOf(name string) int {
+	folder, _, deeper := strings.Cut(name, "/")
+	n, err := strconv.Atoi(strings.TrimPrefix(folder, "g"))
+	if !deeper || err != nil || folder != "g"+strconv.Itoa(n) {
+		return 1
+	}
+	return n
 }
 
 // dir returns the video's folder as a key prefix, with the slash.

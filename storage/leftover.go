@@ -29,18 +29,23 @@ type Leftover struct {
 	Object   *Object // not nil: a whole object of one part
 }
 
-// Leftovers returns, by asset, what an earlier worker has stored of a video and no manifest vouches for, as far as it lay in
-// the folder. sealed is the manifest of the video, or nil. Usually nothing is there, and then this asks for nothing.
-func (s *Store) Leftovers(ctx context.Context, in *Folder, sealed *Manifest) (map[string]Leftover, error) {
+// Leftovers returns, by asset, what an earlier worker has stored of one generation of a video and no manifest vouches for, as
+// far as it lay in the folder. sealed is the manifest of the video, or nil. Usually nothing is there, and then this asks for
+// nothing.
+func (s *Store) Leftovers(ctx context.Context, in *Folder, sealed *Manifest, generation int) (map[string]Leftover, error) {
 	found := map[string]Leftover{}
 	// Records first: an upload that is under way owns its object.
 	for _, asset := range in.recorded() {
-		if err := s.leftUpload(ctx, in.video, asset, found); err != nil {
+		left, err := s.leftUpload(ctx, in.video, asset)
+		if err != nil {
 			return nil, fmt.Errorf("look for what is left of video %s: %w", in.video, err)
+		}
+		if left != nil && generationOf(left.Name) == generation {
+			found[asset] = *left
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.there)) {
-		if validAssetKey(name) != nil || (sealed != nil && sealed.refersTo(name)) {
+		if validAssetKey(name) != nil || generationOf(name) != generation || (sealed != nil && sealed.refersTo(name)) {
 			continue
 		}
 		if err := s.leftObject(ctx, in.there[name].key, name, found); err != nil {
@@ -50,20 +55,20 @@ func (s *Store) Leftovers(ctx context.Context, in *Folder, sealed *Manifest) (ma
 	return found, nil
 }
 
-// leftUpload adds the upload that a record tells of. Whether it still lives shows when it is resumed.
-func (s *Store) leftUpload(ctx context.Context, k VideoKey, asset string, found map[string]Leftover) error {
+// leftUpload returns the upload that a record tells of. Whether it still lives shows when it is resumed, and so does what is to
+// become of a record that can't be read.
+func (s *Store) leftUpload(ctx context.Context, k VideoKey, asset string) (*Leftover, error) {
 	rec, _, err := s.loadRecord(ctx, k, asset)
-	if errors.Is(err, ErrNotFound) {
-		return nil
+	if errors.Is(err, ErrNotFound) || errors.Is(err, errUnreadable) {
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	found[asset] = Leftover{
+	return &Leftover{
 		Name: rec.Name, PartSize: rec.PartSize, Offset: rec.covered(),
 		Source: Validator{ETag: rec.Source.ETag, LastModified: rec.Source.LastModified, Size: rec.Source.Size},
-	}
-	return nil
+	}, nil
 }
 
 // leftObject adds a whole object, unless an upload of the same asset is under way, whose object it then is.
@@ -87,7 +92,11 @@ func (s *Store) leftObject(ctx context.Context, key, name string, into map[strin
 	err = s.compare(ctx, key, o)
 	var damaged *DamagedError
 	if errors.As(err, &damaged) || (err == nil && o.Size != size && size >= 0) {
-		s.log.Warn("a stored file is not what was stored; it is fetched again", "video_id", name, "asset", asset, "err", err)
+		// It stays: whoever stores the asset again reads it, too, and replaces it if it is still this one.
+		s.log.Warn("a stored file is not what was stored; it is fetched again", "key", key, "asset", asset, "err", err)
+		return nil
+	}
+	if isReplaced(err) {
 		return nil
 	}
 	if err != nil {

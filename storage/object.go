@@ -46,10 +46,13 @@ func (s *Store) head(ctx context.Context, key string) (found, error) {
 	if err != nil {
 		return found{}, s.fail(ctx, "look at", key, err)
 	}
+	if out.ContentLength == nil {
+		return found{}, &UnreachableError{Op: "look at", Key: key, Reason: "it does not tell how long the object is"}
+	}
 	metadata := lowerNames(out.Metadata)
 	f := found{
 		Object: Object{
-			Key: key, ETag: aws.ToString(out.ETag), Size: aws.ToInt64(out.ContentLength), ContentType: aws.ToString(out.ContentType),
+			Key: key, ETag: aws.ToString(out.ETag), Size: *out.ContentLength, ContentType: aws.ToString(out.ContentType),
 			SHA256: metadata[metaSHA256],
 		},
 		upload: metadata[metaUpload],

@@ -101,7 +101,7 @@ func TestTheRecordIsNotWrittenAfterEveryPart(t *testing.T) {
 	data := storagetest.Bytes(42, 4*part)
 	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
 	told := func() int64 {
-		left, err := s.Leftovers(t.Context(), listFolder(t, s), nil)
+		left, err := s.Leftovers(t.Context(), listFolder(t, s), nil, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -62,7 +62,7 @@ func (s *Store) drop(ctx context.Context, k VideoKey, rec uploadRecord) error {
 }
 
 // AbortOrphans ends every upload that is recorded under the video and removes the records. It is for the moment when
-// the video needs none of them any more; Seal calls it. Uploads are found by our records, because some stores list
+// the video needs none of them any more. Uploads are found by our records, because some stores list
 // uploads only for an exact key. Of the keys that have a record, others go as well: whoever begins an upload may be killed, or
 // never hear of it, before its record is written.
 func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
@@ -70,63 +70,97 @@ func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
 	if err != nil {
 		return err
 	}
-	return s.endUploads(ctx, k, there.recorded())
-}
-
-// EndUploads ends what a sealed video has of unfinished uploads: of workers that came late, or that were killed before their
-// record was written. in is the folder as it was when the manifest was found there.
-func (s *Store) EndUploads(ctx context.Context, in *Folder, m *Manifest) error {
-	if err := s.endUploads(ctx, in.video, in.recorded()); err != nil {
+	ended, err := s.endUploads(ctx, k, there.recorded())
+	if err != nil {
 		return err
 	}
-	for _, a := range m.Assets {
+	return s.forget(ctx, k, ended)
+}
+
+// Tidy removes what a worker that was killed right after it had sealed the video left of the uploads that the seal ended.
+// Usually nothing is there, and then this asks for nothing. What is on its way stays: all of a partial video, and of others what
+// is for a later generation.
+func (s *Store) Tidy(ctx context.Context, in *Folder, sealed *Manifest) error {
+	if sealed.State != StateArchived {
+		return nil
+	}
+	var over []string
+	for _, asset := range in.recorded() {
+		rec, _, err := s.loadRecord(ctx, in.video, asset)
+		switch {
+		case errors.Is(err, ErrNotFound):
+		case errors.Is(err, errUnreadable), err == nil && generationOf(rec.Name) <= sealed.Generation:
+			over = append(over, asset)
+		case err != nil:
+			return fmt.Errorf("clear up behind the seal of video %s: %w", in.video, err)
+		}
+	}
+	ended, err := s.endUploads(ctx, in.video, over)
+	if err != nil {
+		return err
+	}
+	return s.forget(ctx, in.video, ended)
+}
+
+// EndUnrecorded ends what a sealed video has of unfinished uploads without a record: of workers that came late, or that were
+// killed before the record was written.
+func (s *Store) EndUnrecorded(ctx context.Context, sealed *Manifest) error {
+	for _, a := range sealed.Assets {
 		if a.Bytes <= MinPartSize {
 			continue // it was never an upload of parts
 		}
-		key := s.dir(in.video) + a.Key
+		key := s.dir(sealed.Key()) + a.Key
 		for id := range s.uploadsOf(ctx, key) {
 			if err := s.abortUpload(ctx, key, id); err != nil {
-				return fmt.Errorf("end the uploads of video %s: %w", in.video, err)
+				return fmt.Errorf("end the uploads of video %s: %w", sealed.Key(), err)
 			}
 		}
 	}
 	return nil
 }
 
-// endUploads ends the uploads of these assets. Their records go last: without them nobody would find the parts.
-func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) error {
-	if err := s.abortUploads(ctx, k, assets); err != nil {
-		return err
-	}
-	return s.removeRecords(ctx, k, assets)
-}
-
-// abortUploads frees the parts of these assets' uploads, and leaves their records.
-func (s *Store) abortUploads(ctx context.Context, k VideoKey, assets []string) error {
+// endUploads ends the uploads of these assets, frees their parts, and returns the assets that had a record. The records stay:
+// by them the next worker knows a complete object, should this one not come to seal it.
+func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) (recorded []string, err error) {
 	for _, asset := range assets {
 		rec, _, err := s.loadRecord(ctx, k, asset)
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
-		if err != nil {
-			return fmt.Errorf("end the uploads of video %s: %w", k, err)
+		if err == nil || errors.Is(err, errUnreadable) {
+			err = s.abortAll(ctx, k, rec)
 		}
-		key := s.dir(k) + rec.Name
-		ids := s.uploadsOf(ctx, key)
+		if err != nil {
+			return nil, fmt.Errorf("end the uploads of video %s: %w", k, err)
+		}
+		recorded = append(recorded, asset)
+	}
+	return recorded, nil
+}
+
+// abortAll ends the upload that a record names and all others to the same key. The record may be one that we can't read all of.
+func (s *Store) abortAll(ctx context.Context, k VideoKey, rec uploadRecord) error {
+	if validAssetKey(rec.Name) != nil {
+		return nil
+	}
+	key := s.dir(k) + rec.Name
+	ids := s.uploadsOf(ctx, key)
+	if rec.UploadID != "" {
 		ids[rec.UploadID] = true
-		for id := range ids {
-			if err := s.abortUpload(ctx, key, id); err != nil {
-				return fmt.Errorf("end the uploads of video %s: %w", k, err)
-			}
+	}
+	for id := range ids {
+		if err := s.abortUpload(ctx, key, id); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (s *Store) removeRecords(ctx context.Context, k VideoKey, assets []string) error {
+// forget removes the records of these assets.
+func (s *Store) forget(ctx context.Context, k VideoKey, assets []string) error {
 	for _, asset := range assets {
 		if err := s.remove(ctx, s.recordKey(k, asset)); err != nil {
-			return fmt.Errorf("end the uploads of video %s: %w", k, err)
+			return fmt.Errorf("remove an upload record of video %s: %w", k, err)
 		}
 	}
 	return nil

@@ -49,6 +49,9 @@ func (u *Upload) Send(ctx context.Context, part int, data []byte) error {
 	if err := u.start(ctx); err != nil {
 		return err
 	}
+	if _, skip, err := u.accept(part, int64(len(data))); err != nil || skip { // start may have joined another upload
+		return err
+	}
 	sum := crc64nvme.Checksum(data)
 	u.sameBytes(part, sum)
 	p, err := u.send(ctx, part, data, sum)
@@ -169,11 +172,17 @@ func (u *Upload) yield(ctx context.Context, why error) error {
 		return why
 	}
 	rec, etag, err := u.s.loadRecord(ctx, u.k, u.spec.Asset)
+	if errors.Is(err, errUnreadable) || errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("upload to %s: another worker has begun or ended one: %w: %w", u.key, err, ErrUploadGone)
+	}
 	if err != nil {
 		return err
 	}
 	if !rec.continues(u.spec) {
 		return fmt.Errorf("upload to %s: another worker stores another version: %w", u.key, ErrUploadGone)
+	}
+	if rec.PartSize != u.lockedPlan().partSize {
+		return fmt.Errorf("upload to %s: another worker stores it in parts of another size: %w", u.key, ErrUploadGone)
 	}
 	if err := u.join(ctx, rec, etag); err != nil {
 		return err
@@ -309,7 +318,7 @@ func (u *Upload) saveRecord(ctx context.Context) error {
 		var theirs uploadRecord
 		if errors.Is(err, ErrConflict) {
 			theirs, etag, err = u.s.loadRecord(ctx, u.k, u.spec.Asset)
-			if errors.Is(err, ErrNotFound) || (err == nil && theirs.UploadID != rec.UploadID) {
+			if errors.Is(err, ErrNotFound) || errors.Is(err, errUnreadable) || (err == nil && theirs.UploadID != rec.UploadID) {
 				return fmt.Errorf("continue the upload of %s: %w", u.key, ErrUploadGone)
 			}
 		} else if err == nil {

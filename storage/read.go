@@ -115,6 +115,23 @@ func (s *Store) openKey(ctx context.Context, key string, want byteRange) (*objec
 	return r, nil
 }
 
+// openWhole reads from off to the end of an object of which the store has told the size. An answer of another length says
+// nothing about the object: something on the way is odd.
+func (s *Store) openWhole(ctx context.Context, key, etag string, off, size int64) (*objectReader, error) {
+	r, err := s.openKey(ctx, key, byteRange{off: off, left: -1, etag: etag})
+	if err != nil {
+		return nil, err
+	}
+	if got := r.want.left; got != size-off {
+		return nil, errors.Join(wrongLength(key, off, got, size-off), r.Close())
+	}
+	return r, nil
+}
+
+func wrongLength(key string, off, got, want int64) error {
+	return &UnreachableError{Op: "read", Key: key, Reason: fmt.Sprintf("it gives %d bytes from offset %d on, want %d", got, off, want)}
+}
+
 // openOnce starts one GET. The range it returns knows the end and the ETag.
 func (s *Store) openOnce(ctx context.Context, key string, b byteRange) (io.ReadCloser, byteRange, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -127,15 +144,32 @@ func (s *Store) openOnce(ctx context.Context, key string, b byteRange) (io.ReadC
 		defer cancel()
 		return nil, b, s.fail(ctx, "read", key, err)
 	}
-	got := aws.ToInt64(out.ContentLength)
-	if b.left >= 0 && got != b.left {
+	got, err := lengthOf(key, b, out)
+	if err != nil {
 		cancel()
 		out.Body.Close()
-		return nil, b, &DamagedError{Key: key, What: fmt.Sprintf("gives %d bytes from offset %d on, want %d", got, b.off, b.left)}
+		return nil, b, err
 	}
 	b.left, b.etag = got, aws.ToString(out.ETag)
 	w := newWatchdog(cancel, out.Body)
 	return &watchedBody{watchdog: w, closer: out.Body, cancel: cancel}, b, nil
+}
+
+// lengthOf checks that an answer is all of the range that was asked for. Only the store's own word that the object ends before
+// makes it damage; all else may be due to whatever stands between.
+func lengthOf(key string, b byteRange, out *s3.GetObjectOutput) (int64, error) {
+	if out.ContentLength == nil {
+		return 0, &UnreachableError{Op: "read", Key: key, Reason: "it does not tell how long its answer is"}
+	}
+	got := *out.ContentLength
+	if b.left < 0 || got == b.left {
+		return got, nil
+	}
+	_, total, _ := strings.Cut(aws.ToString(out.ContentRange), "/")
+	if size, err := strconv.ParseInt(total, 10, 64); err == nil && size < b.off+b.left {
+		return 0, &DamagedError{Key: key, What: fmt.Sprintf("has %d bytes, want at least %d", size, b.off+b.left)}
+	}
+	return 0, wrongLength(key, b.off, got, b.left)
 }
 
 type watchedBody struct {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 )
@@ -27,20 +28,23 @@ func (s *Store) Manifest(ctx context.Context, k VideoKey) (*Manifest, error) {
 	return m, nil
 }
 
-// Seal commits a video: it looks at every asset once more, ends what is left of its uploads, writes the manifest under the
-// condition that none is there, and then takes the records of its uploads away. ErrExists means that another worker has sealed it; read theirs.
+// Seal commits a video: it looks at every asset once more, ends what is left of its uploads, writes the manifest
+// under the condition that none is there, and removes the records of the uploads. ErrExists means that another worker has sealed it; read theirs.
 func (s *Store) Seal(ctx context.Context, m *Manifest) error {
 	r, err := s.prepareSeal(ctx, m)
 	if err != nil {
 		return err
 	}
 	etag, err := s.commit(ctx, r)
-	s.forgetUploads(ctx, m.Key(), r, err)
+	if err == nil {
+		m.etag, m.raw = etag, r.data
+		err = s.flush(r.key)
+	}
+	s.clear(ctx, m.Key(), r.ended, err)
 	if err != nil {
 		return fmt.Errorf("seal video %s: %w", m.Key(), err)
 	}
-	m.etag, m.raw = etag, r.data
-	return s.flush(r.key)
+	return nil
 }
 
 // Reseal replaces the manifest that m was read from or sealed as: partial becomes archived, or a newer generation takes
@@ -54,12 +58,15 @@ func (s *Store) Reseal(ctx context.Context, m *Manifest) error {
 		return err
 	}
 	etag, err := s.replace(ctx, r.key, r.data, m.etag)
-	s.forgetUploads(ctx, m.Key(), r, err)
+	if err == nil {
+		m.etag, m.raw = etag, r.data
+		err = s.flush(r.key)
+	}
+	s.clear(ctx, m.Key(), r.ended, err)
 	if err != nil {
 		return fmt.Errorf("reseal video %s: %w", m.Key(), err)
 	}
-	m.etag, m.raw = etag, r.data
-	return s.flush(r.key)
+	return nil
 }
 
 // readySeal is a manifest that may be written, and the folder as it was found before.
@@ -67,6 +74,7 @@ type readySeal struct {
 	key   string
 	data  []byte
 	there *Folder
+	ended []string // assets whose upload is over and whose record is still there
 }
 
 // commit writes a manifest where none is. That none was listed a moment ago counts as a look only where the store
@@ -80,19 +88,6 @@ func (s *Store) commit(ctx context.Context, r readySeal) (string, error) {
 		return s.create(ctx, r.key, r.data)
 	}
 	return s.createUnseen(ctx, r.key, r.data, caps)
-}
-
-// forgetUploads takes the records of a video's uploads away when it is sealed, by whomever. No sooner: by its record alone can
-// the next worker tell that an object of many parts is whole, should this one die before the manifest is written.
-func (s *Store) forgetUploads(ctx context.Context, k VideoKey, r readySeal, sealing error) {
-	if sealing != nil && !errors.Is(sealing, ErrExists) && !errors.Is(sealing, ErrConflict) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWait)
-	defer cancel()
-	if err := s.removeRecords(ctx, k, r.there.recorded()); err != nil {
-		s.log.Warn("the records of a sealed video's uploads are still there", "video_id", k.VideoID, "err", err)
-	}
 }
 
 // prepareSeal makes sure that what the manifest says is true at this moment: a stale worker may have been there.
@@ -116,14 +111,29 @@ func (s *Store) prepareSeal(ctx context.Context, m *Manifest) (readySeal, error)
 			return readySeal{}, err
 		}
 	}
-	if err := s.abortUploads(ctx, m.Key(), there.recorded()); err != nil {
+	ended, err := s.endUploads(ctx, m.Key(), there.recorded())
+	if err != nil {
 		return readySeal{}, err
 	}
 	if err := s.flushAssets(m); err != nil {
 		return readySeal{}, err
 	}
 	data, err := m.encode()
-	return readySeal{s.dir(m.Key()) + manifestName, data, there}, err
+	return readySeal{s.dir(m.Key()) + manifestName, data, there, ended}, err
+}
+
+// clear removes the records that nobody needs any more once a video is sealed, by us or by another worker, even if the caller is
+// just told to stop. After any other outcome the next worker goes on by them. One that stays though the video is sealed is
+// harmless, and Tidy takes it away when somebody comes to the video again.
+func (s *Store) clear(ctx context.Context, k VideoKey, ended []string, outcome error) {
+	if outcome != nil && !errors.Is(outcome, ErrExists) && !errors.Is(outcome, ErrConflict) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWait)
+	defer cancel()
+	if err := s.forget(ctx, k, ended); err != nil {
+		s.log.Warn("a sealed video keeps an upload record that it needs no more", "video_id", k.VideoID, "err", err)
+	}
 }
 
 // confirm asks the store for one asset.
@@ -166,7 +176,8 @@ func (s *Store) flush(keys ...string) error {
 }
 
 // ArchiveGeneration keeps m, byte for byte as it was read, as manifest.g<n>.json. It must be called before a newer
-// generation is resealed over it. Calling it again is harmless.
+// generation is resealed over it. Calling it again is harmless. If that name holds what the generation was before it was
+// complete, from a worker that died before it could seal the newer one, m gets a name of its own beside it.
 func (s *Store) ArchiveGeneration(ctx context.Context, k VideoKey, m *Manifest) error {
 	if err := k.Validate(); err != nil {
 		return err
@@ -178,7 +189,12 @@ func (s *Store) ArchiveGeneration(ctx context.Context, k VideoKey, m *Manifest) 
 	if err != nil {
 		return err
 	}
-	_, err = s.create(ctx, fmt.Sprintf("%smanifest.g%d.json", s.dir(k), old.Generation), m.raw)
+	name := fmt.Sprintf("%smanifest.g%d", s.dir(k), old.Generation)
+	_, err = s.create(ctx, name+".json", m.raw)
+	if errors.Is(err, ErrExists) {
+		sum := sha256.Sum256(m.raw)
+		_, err = s.create(ctx, fmt.Sprintf("%s.%x.json", name, sum[:6]), m.raw)
+	}
 	return err
 }
 
@@ -194,7 +210,8 @@ func (s *Store) Delete(ctx context.Context, k VideoKey, name string) error {
 	return s.remove(ctx, key)
 }
 
-// refuseSealed returns ErrSealed if the manifest refers to the name.
+// refuseSealed returns ErrSealed if the manifest refers to the name, or if the name is of a generation before the manifest's:
+// the manifest of that one vouches for it.
 func (s *Store) refuseSealed(ctx context.Context, k VideoKey, name string) error {
 	m, err := s.Manifest(ctx, k)
 	if errors.Is(err, ErrNotFound) {
@@ -203,7 +220,7 @@ func (s *Store) refuseSealed(ctx context.Context, k VideoKey, name string) error
 	if err != nil {
 		return err
 	}
-	if m.refersTo(name) {
+	if m.refersTo(name) || generationOf(name) < m.Generation {
 		return fmt.Errorf("%s of video %s: %w", name, k, ErrSealed)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -176,20 +177,36 @@ func (u *Upload) Abort(ctx context.Context) error {
 // resume takes up the upload that the record tells of, if it can be.
 func (u *Upload) resume(ctx context.Context) error {
 	rec, etag, err := u.s.loadRecord(ctx, u.k, u.spec.Asset)
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound):
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, errUnreadable):
+		return u.startOver(ctx, rec, err)
+	case err != nil:
 		return err
 	}
 	caps, err := u.s.Check(ctx)
 	if err != nil {
 		return err
 	}
-	if !caps.ListParts || !rec.continues(u.spec) || rec.Checksum != caps.Checksum {
+	// While the total is not known, whoever reads the source begins at its start, in parts of its own size.
+	otherParts := rec.Total < 0 && rec.PartSize != u.plan.partSize
+	if !caps.ListParts || !rec.continues(u.spec) || otherParts || rec.Checksum != caps.Checksum {
 		return u.s.drop(ctx, u.k, rec)
 	}
 	return u.join(ctx, rec, etag)
+}
+
+// startOver does away with a record that can't be read, and with the uploads of which nobody else would know.
+func (u *Upload) startOver(ctx context.Context, rec uploadRecord, why error) error {
+	u.s.log.Warn("upload record unreadable, starting afresh", "video_id", u.k.VideoID, "asset", u.spec.Asset, "err", why)
+	for _, name := range slices.Compact([]string{rec.Name, u.spec.Name}) {
+		rec.Name = name
+		if err := u.s.abortAll(ctx, u.k, rec); err != nil {
+			return err
+		}
+	}
+	return u.s.remove(ctx, u.s.recordKey(u.k, u.spec.Asset))
 }
 
 // join goes on with the upload of a record.

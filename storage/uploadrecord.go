@@ -97,7 +97,10 @@ func (s *Store) recordKey(k VideoKey, asset string) string {
 	return s.dir(k) + uploadDir + asset + ".json"
 }
 
-// loadRecord reads the record of an asset. A damaged one counts as none: it is removed, and the upload starts afresh.
+// errUnreadable: there is a record, damaged or of a newer reelkeep. What can be read of it comes with the error.
+var errUnreadable = errors.New("storage: an upload record that we can't read")
+
+// loadRecord reads the record of an asset.
 func (s *Store) loadRecord(ctx context.Context, k VideoKey, asset string) (uploadRecord, string, error) {
 	key := s.recordKey(k, asset)
 	raw, etag, err := s.read(ctx, key, smallLimit)
@@ -105,12 +108,11 @@ func (s *Store) loadRecord(ctx context.Context, k VideoKey, asset string) (uploa
 		return uploadRecord{}, "", err
 	}
 	r, err := decodeUploadRecord(raw)
-	if err == nil && r.Asset == asset {
-		return r, etag, nil
+	if err == nil && r.Asset != asset {
+		err = errors.New("it is of asset " + r.Asset)
 	}
-	s.log.Warn("upload record unreadable, starting afresh", "video_id", k.VideoID, "asset", asset, "err", err)
-	if err := s.remove(ctx, key); err != nil {
-		return uploadRecord{}, "", err
+	if err != nil {
+		return r, etag, fmt.Errorf("%s: %w: %w", key, errUnreadable, err)
 	}
-	return uploadRecord{}, "", fmt.Errorf("read %s: %w", key, ErrNotFound)
+	return r, etag, nil
 }

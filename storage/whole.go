@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 
 	"github.com/minio/crc64nvme"
 )
@@ -38,8 +39,14 @@ func (u *Upload) putWhole(ctx context.Context, data []byte) error {
 		}
 	}
 	if caps.Checksum == ChecksumReadback {
-		if err := u.s.compare(ctx, u.key, o); err != nil {
-			return errors.Join(err, u.s.remove(ctx, u.key))
+		// What turns out damaged stays where it is: the next put finds it, reads it and replaces it. A delete could meet the
+		// object of another worker, who has done just that and sealed it.
+		err := u.s.compare(ctx, u.key, o)
+		if isReplaced(err) {
+			return fmt.Errorf("store %s: another worker has replaced it: %w", u.key, ErrUploadGone)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	u.mu.Lock()
@@ -50,13 +57,15 @@ func (u *Upload) putWhole(ctx context.Context, data []byte) error {
 
 // settleWhole looks what a failed put has left and returns the ETag of our bytes, if they are there in the end.
 func (u *Upload) settleWhole(ctx context.Context, o Object, data []byte, failed error) (string, error) {
-	f, err := u.s.head(ctx, u.key)
-	if err == nil && f.Size == o.Size && f.SHA256 == o.SHA256 {
-		return f.ETag, nil
+	there, whole, err := u.holds(ctx, o)
+	if whole {
+		return there, nil
 	}
 	// A refusal may also show as a cut connection: a store that answers before it has read the body hangs up on us.
-	k := sortFault(failed).kind
-	if err != nil || k != kindCondition && k != kindRace && k != kindUnreachable {
+	switch k := sortFault(failed).kind; {
+	case k == kindCondition && err != nil && !errors.Is(err, ErrNotFound):
+		return "", err
+	case err != nil, k != kindCondition && k != kindRace && k != kindUnreachable:
 		return "", u.s.fail(ctx, "store", u.key, failed)
 	}
 	if err := u.s.refuseSealed(ctx, u.k, u.spec.Name); err != nil {
@@ -64,14 +73,37 @@ func (u *Upload) settleWhole(ctx context.Context, o Object, data []byte, failed 
 	}
 	how := putOptions{contentType: o.ContentType, meta: u.wholeMetadata(o)}
 	if caps := u.s.caps.Load(); caps != nil && caps.PutIfMatch {
-		how.ifMatch = f.ETag
+		how.ifMatch = there
 	}
 	etag, err := u.s.put(ctx, u.key, data, how)
 	if err == nil {
 		return etag, nil
 	}
-	if f, look := u.s.head(ctx, u.key); look == nil && f.Size == o.Size && f.SHA256 == o.SHA256 {
-		return f.ETag, nil
+	if there, whole, _ := u.holds(ctx, o); whole {
+		return there, nil
 	}
 	return "", u.s.fail(ctx, "store", u.key, err)
 }
+
+// holds says whether our bytes are there. What an object says of itself is no proof: it keeps its metadata when a power cut
+// or a person has changed its bytes. An error means that nobody could tell.
+func (u *Upload) holds(ctx context.Context, o Object) (etag string, whole bool, err error) {
+	f, err := u.s.head(ctx, u.key)
+	if err != nil || f.Size != o.Size || f.SHA256 != o.SHA256 {
+		return f.ETag, false, err
+	}
+	o.ETag = f.ETag
+	err = u.s.compare(ctx, u.key, o)
+	if isReplaced(err) {
+		return f.ETag, false, nil
+	}
+	var damaged *DamagedError
+	if errors.As(err, &damaged) {
+		u.s.log.Warn("a stored file is not what was stored; it is stored again", "video_id", u.k.VideoID, "asset", u.spec.Asset, "err", err)
+		return f.ETag, false, nil
+	}
+	return f.ETag, err == nil, err
+}
+
+// isReplaced says whether the object that was to be read is not there any more.
+func isReplaced(err error) bool { return errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) }

@@ -40,8 +40,11 @@ func (r *run) fetchAsset(ctx context.Context, asset heygen.Asset, link heygen.Li
 func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link, oneAnswer bool) (storage.Asset, error) {
 	t := newAssetTransfer(r, asset)
 	defer t.giveSpare()
-	var err error
-	if t.spare, err = t.memory.Take(ctx, r.deps.Store.PartSize(-1)); err != nil {
+	size, err := r.deps.Store.PartSize(-1)
+	if err != nil {
+		return storage.Asset{}, err
+	}
+	if t.spare, err = t.memory.Take(ctx, size); err != nil {
 		return storage.Asset{}, err
 	}
 	file, earlier, err := r.open(ctx, asset, link, fetch.Options{Refused: t.refused, OneAnswer: oneAnswer})
@@ -87,8 +90,12 @@ func (r *run) entry(asset heygen.Asset, file *fetch.File, obj storage.Object) st
 
 // open opens the remote file: at its start, or where an earlier worker left off if it is still the same file.
 func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link, how fetch.Options) (*fetch.File, *storage.Leftover, error) {
+	size, err := r.deps.Store.PartSize(-1)
+	if err != nil {
+		return nil, nil, err
+	}
 	opt := how
-	opt.Length, opt.Log = r.deps.Store.PartSize(-1), r.cfg.Log.With("video_id", r.v.ID, "asset", asset)
+	opt.Length, opt.Log = size, r.cfg.Log.With("video_id", r.v.ID, "asset", asset)
 	r.mu.Lock()
 	earlier, resume := r.left[string(asset)]
 	r.mu.Unlock()

@@ -70,8 +70,7 @@ func (r *run) commit(ctx context.Context, m *storage.Manifest) error {
 		return store.Seal(ctx, m)
 	}
 	if r.old.Generation != m.Generation {
-		// ErrExists: it was kept before, by a worker that died before it could seal the new one.
-		if err := store.ArchiveGeneration(ctx, r.v.key(), r.old); err != nil && !errors.Is(err, storage.ErrExists) {
+		if err := store.ArchiveGeneration(ctx, r.v.key(), r.old); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"net/http"
 	"testing"
 
 	"github.com/reelkeep/reelkeep/storage/storagetest"
@@ -48,6 +49,35 @@ func TestAKilledWorkersVideoIsFinishedOnAnyStore(t *testing.T) {
 			objects, uploads := c.store.Left()
 			if want := len(m.Assets) + 1; objects != want || uploads > 0 {
 				t.Errorf("the store holds %d unfinished uploads, want none, and %d objects, want %d: %q", uploads, objects, want, c.store.Keys())
+			}
+		})
+	}
+}
+
+// A worker is killed right behind the seal, before it could take the record of the upload away. Whoever hears of the video
+// next does: in a transfer that is driven again, or in the first look after Redis was emptied.
+func TestARecordBehindASealIsTakenAwayByTheNext(t *testing.T) {
+	for name, next := range map[string]func(b *bundle) error{
+		"transfer": func(b *bundle) error { _, err := b.bench().Transfer(b.ctx, worker.Video{ID: id(1)}, nil); return err },
+		"look":     func(b *bundle) error { _, err := b.bench().Check(b.ctx, worker.Video{ID: id(1)}); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, heygensim.Options{})
+			proxy := storagetest.NewProxy(t, minio.Endpoint)
+			proxy.Break(storagetest.Rule{
+				Match: storagetest.Request(http.MethodDelete, "/.upload/video.json"), Times: 1, Status: http.StatusForbidden,
+				Body: "<Error><Code>AccessDenied</Code><Message>not now</Message></Error>",
+			})
+			b.store = b.openStoreAt(proxy.URL)
+			b.sim.Add(bigVideo(1, 3*part, nil))
+			b.mustArchive(id(1))
+			record := "some/prefix/" + id(1) + "/.upload/video.json"
+			if !minio.Holds(b.bucket, record) {
+				t.Fatal("no record is left; the test needs one")
+			}
+			must(t, next(b))
+			if minio.Holds(b.bucket, record) {
+				t.Error("the record is still there")
 			}
 		})
 	}

@@ -108,7 +108,10 @@ func (t *assetTransfer) stream(ctx context.Context) (storage.Object, error) {
 // firstPart begins the first part and looks at what it is, before anything reaches the store. If it is the only one it
 // is read to its end, and also if only that end tells whether it is.
 func (t *assetTransfer) firstPart(ctx context.Context) (first *part, err error) {
-	n := t.deps.Store.PartSize(t.total)
+	n, err := t.deps.Store.PartSize(t.total)
+	if err != nil {
+		return nil, err
+	}
 	only := t.total >= 0 && t.total <= n
 	if only {
 		n = t.total

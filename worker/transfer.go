@@ -59,7 +59,7 @@ func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*s
 		v.Again = false // this very job has sealed it; what is left to do are its late assets
 	}
 	if old != nil && old.State == storage.StateArchived && !v.Again {
-		a.tidy(ctx, folder, old)
+		a.endUploads(ctx, folder, old)
 		return old, nil
 	}
 	partial := old != nil && old.State == storage.StatePartial
@@ -83,10 +83,11 @@ func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*s
 	return r.seal(ctx)
 }
 
-// tidy ends uploads to a video that is sealed. Whoever is overtaken, or finds the video sealed when it is handed out again, may
-// be the last that ever looks at it.
-func (a *Archiver) tidy(ctx context.Context, in *storage.Folder, sealed *storage.Manifest) {
-	if err := a.deps.Store.EndUploads(ctx, in, sealed); err != nil {
+// endUploads ends uploads to a video that is sealed. Whoever is overtaken, or finds the video sealed when it is handed out
+// again, may be the last that ever looks at it.
+func (a *Archiver) endUploads(ctx context.Context, in *storage.Folder, sealed *storage.Manifest) {
+	a.tidy(ctx, in, sealed)
+	if err := a.deps.Store.EndUnrecorded(ctx, sealed); err != nil {
 		a.cfg.Log.Warn("unfinished uploads of a sealed video are still there", "video_id", sealed.VideoID, "err", err)
 	}
 }
@@ -142,7 +143,7 @@ func (a *Archiver) newRun(ctx context.Context, v Video, have held, progress Prog
 	if err := a.ready(v, hv); err != nil {
 		return nil, err
 	}
-	left, err := a.deps.Store.Leftovers(ctx, have.folder, old)
+	left, err := a.deps.Store.Leftovers(ctx, have.folder, old, nextGeneration(v, old))
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -156,19 +157,24 @@ func (a *Archiver) newRun(ctx context.Context, v Video, have held, progress Prog
 		progress(asset, stored, total)
 	}
 	r := &run{
-		Archiver: a, v: v, hv: hv, progress: oneByOne, old: old, generation: 1,
+		Archiver: a, v: v, hv: hv, progress: oneByOne, old: old, generation: nextGeneration(v, old),
 		stored: map[heygen.Asset]storage.Asset{}, absent: map[heygen.Asset]string{}, left: left,
 	}
-	if old == nil {
-		return r, nil
+	if old != nil && old.Generation == r.generation {
+		r.keep(old)
 	}
-	r.generation = old.Generation
-	if old.State == storage.StateArchived || v.Again {
-		r.generation++
-		return r, nil
-	}
-	r.keep(old)
 	return r, nil
+}
+
+// nextGeneration is the one that a transfer makes: a partial video is completed, and whatever else is there stays as it is.
+func nextGeneration(v Video, old *storage.Manifest) int {
+	switch {
+	case old == nil:
+		return 1
+	case old.State == storage.StateArchived || v.Again:
+		return old.Generation + 1
+	}
+	return old.Generation
 }
 
 // asset stores one asset, or records why it is absent. It returns an error only if the video cannot be sealed

@@ -57,5 +57,5 @@ func (b *bundle) leftovers(t *testing.T, sealed *storage.Manifest) (map[string]s
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b.other.Leftovers(t.Context(), folder, sealed)
+	return b.other.Leftovers(t.Context(), folder, sealed, 1)
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -45,9 +46,15 @@ type poorObject struct {
 }
 
 type poorUpload struct {
-	parts map[string][]byte
+	parts map[int]poorPart
 	meta  http.Header
 	crc   bool
+}
+
+type poorPart struct {
+	data []byte
+	etag string
+	crc  string
 }
 
 // Start serves it, empty, until the test ends. Any bucket is there, and any key is right.
@@ -76,6 +83,14 @@ func (p *Poor) Keys() []string {
 	return slices.Sorted(maps.Keys(p.objects))
 }
 
+// Lose turns the bytes of an object into zeros and keeps what it tells about it: so a power cut leaves a disk that nobody had
+// told to write.
+func (p *Poor) Lose(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.objects[key].data)
+}
+
 func (p *Poor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	p.mu.Lock()
@@ -89,7 +104,7 @@ func (p *Poor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost && q.Has("uploads"):
 		p.n++
 		id := fmt.Sprint("upload-", p.n)
-		p.uploads[id] = poorUpload{map[string][]byte{}, p.metaOf(r), r.Header.Get("X-Amz-Checksum-Algorithm") != ""}
+		p.uploads[id] = poorUpload{map[int]poorPart{}, p.metaOf(r), r.Header.Get("X-Amz-Checksum-Algorithm") != ""}
 		answer(w, 200, "<InitiateMultipartUploadResult><UploadId>"+id+"</UploadId></InitiateMultipartUploadResult>")
 	case q.Has("uploadId"):
 		p.multipart(w, r, body)
@@ -219,14 +234,17 @@ func (p *Poor) get(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Poor) list(w http.ResponseWriter, bucket, prefix string) {
-	type entry struct{ Key string }
+	type entry struct {
+		Key, ETag string
+		Size      int
+	}
 	out := struct {
 		XMLName  xml.Name `xml:"ListBucketResult"`
 		Contents []entry
 	}{}
-	for k := range p.objects {
+	for k, o := range p.objects {
 		if key, ok := strings.CutPrefix(k, bucket); ok && strings.HasPrefix(key, prefix) {
-			out.Contents = append(out.Contents, entry{key})
+			out.Contents = append(out.Contents, entry{key, o.etag, len(o.data)})
 		}
 	}
 	b, _ := xml.Marshal(out)
@@ -234,15 +252,15 @@ func (p *Poor) list(w http.ResponseWriter, bucket, prefix string) {
 }
 
 func (p *Poor) multipart(w http.ResponseWriter, r *http.Request, body []byte) {
-	id, n := r.URL.Query().Get("uploadId"), r.URL.Query().Get("partNumber")
+	id := r.URL.Query().Get("uploadId")
 	u, ok := p.uploads[id]
 	switch {
 	case !ok:
 		deny(w, 404, "NoSuchUpload")
 	case r.Method == http.MethodPut:
-		if p.admit(w, r, body) {
-			u.parts[n] = body
-			w.Header().Set("ETag", p.etag(body))
+		if n, err := strconv.Atoi(r.URL.Query().Get("partNumber")); err == nil && p.admit(w, r, body) {
+			u.parts[n] = poorPart{body, p.etag(body), r.Header.Get("X-Amz-Checksum-Crc64nvme")}
+			w.Header().Set("ETag", u.parts[n].etag)
 		}
 	case r.Method == http.MethodDelete:
 		delete(p.uploads, id)
@@ -250,35 +268,82 @@ func (p *Poor) multipart(w http.ResponseWriter, r *http.Request, body []byte) {
 	case r.Method == http.MethodGet && p.NoListParts:
 		deny(w, 501, "NotImplemented")
 	case r.Method == http.MethodGet:
-		var b strings.Builder
-		for n, data := range u.parts {
-			fmt.Fprintf(&b, "<Part><PartNumber>%s</PartNumber><Size>%d</Size><ETag>x</ETag></Part>", n, len(data))
-		}
-		answer(w, 200, "<ListPartsResult>"+b.String()+"</ListPartsResult>")
-	case p.condition(w, r):
+		p.listParts(w, u)
+	case !p.condition(w, r):
+	case !u.offers(body):
+		deny(w, 400, "InvalidPart")
+	default:
 		delete(p.uploads, id)
-		p.store(r.URL.Path, p.assemble(u), u.meta, p.wholeCRC(u))
+		p.complete(r.URL.Path, u)
 		answer(w, 200, "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
 	}
 }
 
-func (p *Poor) assemble(u poorUpload) []byte {
-	var whole []byte
-	for n := 1; n <= len(u.parts); n++ {
-		whole = append(whole, u.parts[fmt.Sprint(n)]...)
+// completeRequest is the list that ends an upload.
+type completeRequest struct {
+	Part []struct {
+		PartNumber int
+		ETag       string
+	}
+}
+
+// offers says whether the list names the parts there are, in order, as S3 wants it.
+func (u poorUpload) offers(body []byte) bool {
+	var list completeRequest
+	if xml.Unmarshal(body, &list) != nil || len(list.Part) != len(u.parts) {
+		return false
+	}
+	for i, p := range list.Part {
+		if have, ok := u.parts[p.PartNumber]; !ok || p.PartNumber != i+1 || p.ETag != have.etag {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Poor) listParts(w http.ResponseWriter, u poorUpload) {
+	type entry struct {
+		PartNumber        int
+		Size              int
+		ETag              string
+		ChecksumCRC64NVME string `xml:",omitempty"`
+	}
+	out := struct {
+		XMLName xml.Name `xml:"ListPartsResult"`
+		Part    []entry
+	}{}
+	for _, n := range slices.Sorted(maps.Keys(u.parts)) {
+		part := u.parts[n]
+		out.Part = append(out.Part, entry{n, len(part.data), part.etag, part.crc})
+	}
+	b, _ := xml.Marshal(out)
+	answer(w, 200, string(b))
+}
+
+// complete makes the object. What it tells of it, it tells of what lies there in the end.
+func (p *Poor) complete(key string, u poorUpload) {
+	var whole, sums []byte
+	for n := range len(u.parts) {
+		whole = append(whole, u.parts[n+1].data...)
 	}
 	if p.FlipOnComplete && len(whole) > 100 {
 		whole[99] ^= 1
 	}
-	return whole
-}
-
-func (p *Poor) wholeCRC(u poorUpload) string {
-	switch {
-	case !u.crc:
-		return ""
-	case p.Composite:
-		return encodeCRC(1) + "-1"
+	rest := whole
+	for n := range len(u.parts) {
+		size := len(u.parts[n+1].data)
+		sum := md5.Sum(rest[:size])
+		sums, rest = append(sums, sum[:]...), rest[size:]
 	}
-	return encodeCRC(crc64nvme.Checksum(p.assemble(u)))
+	o := poorObject{data: whole, etag: fmt.Sprintf("\"%x-%d\"", md5.Sum(sums), len(u.parts)), meta: u.meta}
+	if p.OddETags {
+		o.etag = p.etag(whole)
+	}
+	switch {
+	case u.crc && p.Composite:
+		o.crc = encodeCRC(1) + "-1"
+	case u.crc:
+		o.crc = encodeCRC(crc64nvme.Checksum(whole))
+	}
+	p.objects[key] = o
 }

@@ -217,6 +217,14 @@ func testGeneration(t *testing.T, b *bundle) {
 	if err != nil || got.Generation != 2 || got.Assets[0].Key != "g2/video.mp4" {
 		t.Errorf("manifest = %+v, %v", got, err)
 	}
+	// A worker that was left behind still has the first generation in hand, of a file that has changed.
+	stale := b.open(t, b.store, Spec("video", "video.mp4", Bytes(30, 100)))
+	if err := stale.Put(t.Context(), 1, Bytes(30, 100)); !errors.Is(err, storage.ErrSealed) {
+		t.Errorf("other bytes over the generation before = %v, want ErrSealed", err)
+	}
+	if err := b.store.Delete(t.Context(), b.key, "video.mp4"); !errors.Is(err, storage.ErrSealed) {
+		t.Errorf("delete of the generation before = %v, want ErrSealed", err)
+	}
 	b.mustHold(t, "video.mp4", Bytes(28, 100))
 	b.mustHold(t, "g2/video.mp4", Bytes(29, 100))
 }
