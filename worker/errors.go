@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker/fetch"
 	"github.com/reelkeep/reelkeep/worker/heygen"
+	"github.com/reelkeep/reelkeep/worker/media"
 )
 
 // States a video can end in, as the queue and the manifest spell them.
@@ -206,7 +208,36 @@ func storeError(err error) error {
 	}
 	var away *storage.UnreachableError
 	if errors.As(err, &away) {
-		return &OutageError{Of: "the store", After: outageWait, Err: err}
+		wait := outageWait
+		if away.Full { // somebody has to make room: nothing is gained by asking as often as after a restart
+			wait = max(wait, away.RetryAfter())
+		}
+		return &OutageError{Of: "the store", After: wait, Err: err}
 	}
 	return err
+}
+
+// aboutAsset says whether an error concerns this asset alone. What passes by itself or waits for a person does not, and
+// neither does a key that may not read the video.
+func aboutAsset(err error) bool {
+	var later interface{ RetryAfter() time.Duration }
+	var denied *DeniedError
+	return !errors.As(storeError(err), &later) && !errors.As(err, &denied)
+}
+
+// isNotThere says whether an optional asset is named by HeyGen but cannot be had.
+func isNotThere(err error) bool {
+	var gone *GoneError
+	return errors.Is(err, fetch.ErrNotThere) || errors.Is(err, errWithdrawn) || errors.As(err, &gone)
+}
+
+// isRejected says whether the bytes are not what the asset should be, or not whole.
+func isRejected(err error) bool {
+	var wrong *media.WrongTypeError
+	return errors.As(err, &wrong) || isDamaged(err)
+}
+
+func isDamaged(err error) bool {
+	var damaged *media.DamagedError
+	return errors.As(err, &damaged)
 }
