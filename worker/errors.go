@@ -200,6 +200,18 @@ func (a *Archiver) heygenError(v Video, err error) error {
 	return err
 }
 
+// soon says whether it is worth waiting until HeyGen can be asked again, and how long HeyGen or our own budget wants us to
+// stay away at least.
+func soon(err error) (wait time.Duration, passes bool) {
+	var busy *BusyError
+	var outage *OutageError
+	var he *heygen.Error
+	if !errors.As(err, &he) || (!errors.As(err, &busy) && !errors.As(err, &outage)) {
+		return 0, false
+	}
+	return he.Wait, true
+}
+
 // storeError turns an answer of the store into what should happen next.
 func storeError(err error) error {
 	var refused *storage.RefusedError
