@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"time"
-
-	"github.com/reelkeep/reelkeep/worker/secret"
 )
 
 var errStalled = errors.New("no byte arrived in time")
@@ -42,7 +40,7 @@ func (w *watch) sort(err error) error {
 	if errors.Is(w.cause(), errStalled) {
 		return &fault{kind: stalled, text: "no byte for " + w.limit.String()}
 	}
-	return &fault{kind: dropped, text: "connection lost: " + secret.Scrub(err.Error())}
+	return &fault{kind: dropped, text: "connection lost: " + cut(err.Error(), longestText)}
 }
 
 // A body is an answer that was believed: it stands at byte pos of the file and reaches to end.

@@ -3,6 +3,7 @@ package fetch
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/reelkeep/reelkeep/worker/secret"
@@ -50,15 +51,34 @@ func (e *detail) Unwrap() error { return e.kind }
 // Hint tells a person what to do.
 func (e *detail) Hint() string { return e.hint }
 
+const (
+	// longestForeign is how much of a value that a host wrote is worth showing: headers may be 256 KiB long, and errors are
+	// kept, and logged again and again.
+	longestForeign = 200
+	// longestText is how long a whole sentence about an answer may be.
+	longestText = 1000
+)
+
+// brief cuts foreign text. It is scrubbed first: half an address may no longer be told for one.
+func brief(text string) string { return cut(text, longestForeign) }
+
+func cut(text string, most int) string {
+	text = secret.Scrub(text)
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
 func blocked(hint, format string, args ...any) error {
-	return &detail{ErrBlocked, fmt.Sprintf(format, args...), hint}
+	return &detail{ErrBlocked, cut(fmt.Sprintf(format, args...), longestText), hint}
 }
 
 func changed(link secret.String, pin, seen Pin) error {
 	return &detail{
 		ErrChanged,
-		fmt.Sprintf("%s: had %d bytes, ETag %q, Last-Modified %q; now %d bytes, ETag %q, Last-Modified %q", link,
-			pin.Size, pin.ETag, pin.LastModified, seen.Size, seen.ETag, seen.LastModified),
+		fmt.Sprintf("%s: had %d bytes, ETag %q, Last-Modified %q; now %d bytes, ETag %q, Last-Modified %q", brief(link.String()),
+			pin.Size, brief(pin.ETag), brief(pin.LastModified), seen.Size, brief(seen.ETag), brief(seen.LastModified)),
 		"the video was rendered again; fetch this asset from the start",
 	}
 }
@@ -90,7 +110,7 @@ type fault struct {
 func (e *fault) Error() string { return e.text }
 
 func wrongAnswer(format string, args ...any) error {
-	return &fault{kind: wrong, text: secret.Scrub(fmt.Sprintf(format, args...))}
+	return &fault{kind: wrong, text: cut(fmt.Sprintf(format, args...), longestText)}
 }
 
 func notThere(link secret.String, waited time.Duration, last *fault) error {
