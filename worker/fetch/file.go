@@ -17,6 +17,7 @@ type File struct {
 	turn    *turn
 	refused func()       // may be nil
 	moved   atomic.Int64 // bytes that all ranges together have brought
+	came    atomic.Int64 // the same, with those that were passed over
 
 	// Fixed by Open.
 	contentType string
