@@ -130,7 +130,7 @@ func TestPartSentTwiceWithOtherBytesIsNotTrusted(t *testing.T) {
 func TestUnknownLengthOverSeveralPartsResumes(t *testing.T) {
 	t.Parallel()
 	s := open(t, config(t))
-	size := s.PartSize(-1)
+	size := partSize(t, s)
 	data := storagetest.Bytes(9, size+5)
 	spec := storagetest.Spec("video", "video.mp4", data)
 	spec.Size, spec.Source.Size = -1, -1
@@ -151,7 +151,7 @@ func TestUnknownLengthOverSeveralPartsResumes(t *testing.T) {
 func TestUnknownLengthThatEndsWithAFullPart(t *testing.T) {
 	t.Parallel()
 	s := open(t, config(t))
-	data := storagetest.Bytes(10, s.PartSize(-1))
+	data := storagetest.Bytes(10, partSize(t, s))
 	spec := storagetest.Spec("video", "video.mp4", data)
 	spec.Size, spec.Source.Size = -1, -1
 	u := begin(t, s, spec)
@@ -280,4 +280,14 @@ func TestAnAbsurdlyLongETagOfTheSourceIsStoredAround(t *testing.T) {
 	u := begin(t, s, spec)
 	put(t, u, 1, data)
 	finish(t, u, data)
+}
+
+// partSize is the one of an asset whose length is not known.
+func partSize(t *testing.T, s *storage.Store) int64 {
+	t.Helper()
+	n, err := s.PartSize(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -51,11 +51,9 @@ func (s *Store) Close() { s.closeIdle() }
 // Fingerprint is the same for every worker of a fleet and differs for another place, whichever endpoint leads there.
 func (s *Store) Fingerprint() string { return s.loc.String() }
 
-// PartSize returns the part size of an upload of the given total; -1 means that the total is not known.
-func (s *Store) PartSize(total int64) int64 {
+// PartSize returns the part size of an upload of the given total; -1 means that the total is not known. It fails if S3 takes
+// no object that large.
+func (s *Store) PartSize(total int64) (int64, error) {
 	p, err := newPlan(total, s.cfg.PartSize)
-	if err != nil {
-		return maxPartSize
-	}
-	return p.partSize
+	return p.partSize, err
 }

@@ -39,8 +39,11 @@ func (r *run) fetchAsset(ctx context.Context, asset heygen.Asset, link heygen.Li
 func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link) (storage.Asset, error) {
 	t := newAssetTransfer(r, asset)
 	defer t.giveSpare()
-	var err error
-	if t.spare, err = t.memory.Take(ctx, r.deps.Store.PartSize(-1)); err != nil {
+	usual, err := r.deps.Store.PartSize(-1)
+	if err != nil {
+		return storage.Asset{}, err
+	}
+	if t.spare, err = t.memory.Take(ctx, usual); err != nil {
 		return storage.Asset{}, err
 	}
 	file, earlier, err := r.open(ctx, asset, link, t.refused)
@@ -86,7 +89,11 @@ func (r *run) entry(asset heygen.Asset, file *fetch.File, obj storage.Object) st
 
 // open opens the remote file: at its start, or where an earlier worker left off if it is still the same file.
 func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link, refused func()) (*fetch.File, *storage.Leftover, error) {
-	opt := fetch.Options{Length: r.deps.Store.PartSize(-1), Refused: refused, Log: r.cfg.Log.With("video_id", r.v.ID, "asset", asset)}
+	first, err := r.deps.Store.PartSize(-1)
+	if err != nil {
+		return nil, nil, err
+	}
+	opt := fetch.Options{Length: first, Refused: refused, Log: r.cfg.Log.With("video_id", r.v.ID, "asset", asset)}
 	r.mu.Lock()
 	earlier, resume := r.left[string(asset)]
 	r.mu.Unlock()

@@ -100,6 +100,19 @@ func (e *NoLinkError) Hint() string {
 	return "open the video in HeyGen; if it plays there, ask HeyGen's support for its download"
 }
 
+// PartTooLargeError says that a file is so long, or its source says so, that one part of it does not fit into the memory.
+// It counts as a failure: no file is known to be as long as it claims to be.
+type PartTooLargeError struct{ Part, Memory int64 }
+
+func (e *PartTooLargeError) Error() string {
+	return fmt.Sprintf("a part of %d bytes, which a file of this length needs, is larger than REELKEEP_MEMORY, which is %d bytes", e.Part, e.Memory)
+}
+
+// Hint says what a person can do.
+func (e *PartTooLargeError) Hint() string {
+	return "if the file is really that long, raise REELKEEP_MEMORY and run reelkeep retry"
+}
+
 // GoneError says that HeyGen no longer knows the video.
 type GoneError struct {
 	VideoID string

@@ -66,7 +66,10 @@ type bundle struct {
 func newBundle(t *testing.T, open func(t *testing.T) *storage.Store) *bundle {
 	t.Helper()
 	b := &bundle{store: open(t), other: open(t), key: storage.VideoKey{VideoID: "v" + rand.Text()}}
-	b.part = b.store.PartSize(1)
+	var err error
+	if b.part, err = b.store.PartSize(1); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
