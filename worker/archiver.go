@@ -85,10 +85,11 @@ func (v Video) key() storage.VideoKey {
 
 // Archiver archives one video at a time for each call; it may be called by many goroutines.
 type Archiver struct {
-	cfg    Config
-	deps   Deps
-	unsure unsure
-	life   atomic.Int64 // how long links lived when HeyGen last gave one; 0: none seen
+	cfg     Config
+	deps    Deps
+	unsure  unsure
+	sources sources
+	life    atomic.Int64 // how long links lived when HeyGen last gave one; 0: none seen
 }
 
 // NewArchiver puts the bench together.

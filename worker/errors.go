@@ -134,9 +134,9 @@ func KeySetting(account string) string {
 // Settle ends the video.
 func (e *GoneError) Settle() (state, reason string) { return StateGone, "" }
 
-// OutageError says that HeyGen or the store is out of reach or overloaded. It never ends a video.
+// OutageError says that HeyGen, the store or the source is out of reach or overloaded. It never ends a video.
 type OutageError struct {
-	Of    string // "HeyGen" or "the store"
+	Of    string // "HeyGen", "the store" or OfSource
 	After time.Duration
 	Err   error
 }
@@ -162,7 +162,7 @@ func (e *BusyError) RetryAfter() time.Duration { return e.After }
 // Quiet says that this is nothing to be told of.
 func (e *BusyError) Quiet() bool { return true }
 
-// RefusedError says that HeyGen or the store refuses our credentials or our settings. Retrying a video does not
+// RefusedError says that HeyGen or the store refuses our credentials, or that our own settings keep us from the source. Retrying a video does not
 // help; a person must act. The videos wait.
 type RefusedError struct {
 	Of    string

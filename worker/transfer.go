@@ -192,6 +192,7 @@ func (r *run) asset(ctx context.Context, asset heygen.Asset) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	err = r.sourceError(err)
 	if asset == heygen.AssetVideo || !aboutAsset(err) {
 		return err
 	}

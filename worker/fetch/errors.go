@@ -25,6 +25,8 @@ type GiveUpError struct {
 	Link  secret.String
 	Tries int           // in a row, without one new byte
 	Wait  time.Duration // what the host asked for last, 0 if nothing
+	Since time.Time     // of the first try
+	Away  bool          // no connection, no answer in time, or one that asks to come later: not about this file, as far as one file can tell
 	Cause error         // of the last try
 }
 
@@ -37,6 +39,26 @@ func (e *GiveUpError) Unwrap() error { return e.Cause }
 // Hint tells a person what to do.
 func (e *GiveUpError) Hint() string {
 	return "the source host " + e.Link.Host() + " is in trouble or out of reach; what is stored is kept, try again later"
+}
+
+// BlockedBy names the setting that keeps us from an address, or "" if the error is none of that kind: no setting makes a link
+// good that is no web address, or leaves https.
+func BlockedBy(err error) string {
+	var d *detail
+	if !errors.As(err, &d) || d.kind != ErrBlocked {
+		return ""
+	}
+	for _, setting := range []string{"REELKEEP_SOURCE_HOSTS", "REELKEEP_PRIVATE_SOURCES"} {
+		if strings.Contains(d.hint, setting) {
+			return setting
+		}
+	}
+	return ""
+}
+
+// away says that the host itself is in trouble, as far as one file can tell.
+func (k kind) away() bool {
+	return k == unreachable || k == busy || k == stalled || k == dropped
 }
 
 // detail is one of the sentinels above with what it is about and what to do.
