@@ -17,6 +17,9 @@ const (
 	StateGone   = "gone"
 )
 
+// reasonGaveUp is why a video failed that may be tried again as it is.
+const reasonGaveUp = "gave_up"
+
 // NotReadyError says that the video is not rendered yet. Waiting is no failure.
 type NotReadyError struct {
 	VideoID      string
@@ -85,7 +88,7 @@ func (e *DeniedError) Error() string {
 func (e *DeniedError) Unwrap() error { return e.Err }
 
 // Settle ends the video.
-func (e *DeniedError) Settle() (state, reason string) { return StateFailed, "gave_up" }
+func (e *DeniedError) Settle() (state, reason string) { return StateFailed, reasonGaveUp }
 
 // NoLinkError says that HeyGen calls a video completed and has not given a link to it for so long that none will come
 // by itself. It counts as a failure.
