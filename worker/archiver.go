@@ -85,10 +85,11 @@ func (v Video) key() storage.VideoKey {
 
 // Archiver archives one video at a time for each call; it may be called by many goroutines.
 type Archiver struct {
-	cfg    Config
-	deps   Deps
-	unsure unsure
-	life   atomic.Int64 // how long links lived when HeyGen last gave one; 0: none seen
+	cfg     Config
+	deps    Deps
+	unsure  unsure
+	sources sources
+	life    atomic.Int64 // how long links lived when HeyGen last gave one; 0: none seen
 }
 
 // NewArchiver puts the bench together.
@@ -142,15 +143,19 @@ func (a *Archiver) Check(ctx context.Context, v Video) (Finding, error) {
 	return found, err
 }
 
-// abandon ends the unfinished uploads of a video that HeyGen no longer knows: nobody will ever go on with them, and a
-// store keeps parts, and charges for them, until somebody says that they are not needed.
+// abandon ends the unfinished uploads of a video that is settled without a manifest: nobody will ever go on with them, and a
+// store keeps parts, and charges for them, until somebody says that they are not needed. Those of one that was given up stay: a
+// retry goes on with them.
 func (a *Archiver) abandon(ctx context.Context, v Video, err error) {
-	var gone *GoneError
-	if !errors.As(err, &gone) {
+	var settles interface{ Settle() (state, reason string) }
+	if !errors.As(err, &settles) {
+		return
+	}
+	if _, reason := settles.Settle(); reason == reasonGaveUp {
 		return
 	}
 	if err := a.deps.Store.AbortOrphans(ctx, v.key()); err != nil {
-		a.cfg.Log.Warn("the unfinished uploads of a video that is gone are still there", "video_id", v.ID, "err", err)
+		a.cfg.Log.Warn("the unfinished uploads of a video that is settled are still there", "video_id", v.ID, "err", err)
 	}
 }
 

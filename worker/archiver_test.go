@@ -321,33 +321,42 @@ func TestAPartialVideoThatHeyGenDeletesIsClosed(t *testing.T) {
 	}
 }
 
-// Whoever asks next finds the video gone, and what was stored of it is nobody's.
-func TestAVideoDeletedMidwayLeavesNoUploadBehind(t *testing.T) {
-	b := setup(t, heygensim.Options{})
-	b.sim.Add(bigVideo(1, 8*part, nil))
-	ctx, kill := context.WithCancel(b.ctx)
-	b.seen.when(5*part, kill)
-	if _, err := b.bench().Transfer(ctx, worker.Video{ID: id(1)}, nil); err == nil {
-		t.Fatal("the killed worker finished")
-	}
-	b.sim.Remove(id(1))
-	left := func() (keys []string, uploads int) {
-		keys, err := minio.Keys(b.bucket)
-		must(t, err)
-		of, _, err := minio.Unfinished(b.bucket, []string{"some/prefix/" + id(1) + "/video.mp4"})
-		must(t, err)
-		return keys, len(of)
-	}
-	if keys, uploads := left(); len(keys) == 0 || uploads == 0 {
-		t.Fatalf("left by the killed worker: %v, %d uploads; the test needs some", keys, uploads)
-	}
-	_, err := b.bench().Check(b.ctx, worker.Video{ID: id(1)})
-	var gone *worker.GoneError
-	if !errors.As(err, &gone) {
-		t.Errorf("a deleted video: %v", err)
-	}
-	if keys, uploads := left(); len(keys) > 0 || uploads > 0 {
-		t.Errorf("still there: %v, %d uploads", keys, uploads)
+// Whoever asks next finds the video gone or failed, and what was stored of it is nobody's.
+func TestAVideoThatIsSettledMidwayLeavesNoUploadBehind(t *testing.T) {
+	for name, settle := range map[string]func(*heygensim.Sim){
+		"deleted": func(sim *heygensim.Sim) { sim.Remove(id(1)) },
+		"failed": func(sim *heygensim.Sim) {
+			sim.Update(id(1), func(v *heygensim.Video) { v.Fail = &heygensim.Failure{Message: "it broke"} })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, heygensim.Options{})
+			b.sim.Add(bigVideo(1, 8*part, nil))
+			ctx, kill := context.WithCancel(b.ctx)
+			b.seen.when(5*part, kill)
+			if _, err := b.bench().Transfer(ctx, worker.Video{ID: id(1)}, nil); err == nil {
+				t.Fatal("the killed worker finished")
+			}
+			settle(b.sim)
+			left := func() (keys []string, uploads int) {
+				keys, err := minio.Keys(b.bucket)
+				must(t, err)
+				of, _, err := minio.Unfinished(b.bucket, []string{"some/prefix/" + id(1) + "/video.mp4"})
+				must(t, err)
+				return keys, len(of)
+			}
+			if keys, uploads := left(); len(keys) == 0 || uploads == 0 {
+				t.Fatalf("left by the killed worker: %v, %d uploads; the test needs some", keys, uploads)
+			}
+			_, err := b.bench().Check(b.ctx, worker.Video{ID: id(1)})
+			var settles interface{ Settle() (string, string) }
+			if !errors.As(err, &settles) {
+				t.Errorf("got %v, want the end of the video", err)
+			}
+			if keys, uploads := left(); len(keys) > 0 || uploads > 0 {
+				t.Errorf("still there: %v, %d uploads", keys, uploads)
+			}
+		})
 	}
 }
 

@@ -176,31 +176,6 @@ func sameFormat(ext, sniffed string) bool {
 	return ext == sniffed
 }
 
-// aboutAsset says whether an error concerns this asset alone: HeyGen or the store being away does not.
-func aboutAsset(err error) bool {
-	var outage *OutageError
-	var refused *RefusedError
-	judged := storeError(err)
-	return !errors.As(judged, &outage) && !errors.As(judged, &refused)
-}
-
-// isNotThere says whether an optional asset is named by HeyGen but cannot be had.
-func isNotThere(err error) bool {
-	var gone *GoneError
-	return errors.Is(err, fetch.ErrNotThere) || errors.Is(err, errWithdrawn) || errors.As(err, &gone)
-}
-
-// isRejected says whether the bytes are not what the asset should be, or not whole.
-func isRejected(err error) bool {
-	var wrong *media.WrongTypeError
-	return errors.As(err, &wrong) || isDamaged(err)
-}
-
-func isDamaged(err error) bool {
-	var damaged *media.DamagedError
-	return errors.As(err, &damaged)
-}
-
 // verify checks the structure of what arrived. Small assets are checked in memory, large ones in the store.
 func (t *assetTransfer) verify(ctx context.Context, r io.ReaderAt, size int64) error {
 	var duration float64

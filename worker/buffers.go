@@ -26,7 +26,6 @@ type Buffers struct {
 	idle    [][]byte // of part capacity; reused, so that the heap does not grow and shrink with every part
 	held    int64
 	closed  bool
-	weighed int64     // held, but a buffer larger than the budget counts as all of it
 	waiting []*waiter // in the order of asking
 }
 
@@ -56,9 +55,13 @@ func NewBuffers(budget, part int64) (*Buffers, error) {
 func (b *Buffers) Share() *Share { return &Share{pool: b} }
 
 // Take waits for room and returns a buffer of n bytes. The caller gives it back with Give.
-// A part larger than the whole budget (a video so long that its parts had to grow) takes all of it.
+// A part larger than the whole budget (a source says that its file is so long that its parts had to grow) is refused: the
+// budget is a promise, and anybody can say anything of a file.
 func (s *Share) Take(ctx context.Context, n int64) ([]byte, error) {
 	b := s.pool
+	if n > b.budget {
+		return nil, &PartTooLargeError{Part: n, Memory: b.budget}
+	}
 	w := &waiter{share: s, n: n, got: make(chan []byte, 1)}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, w)
@@ -126,7 +129,7 @@ func (b *Buffers) serve() {
 			}
 		}
 		w := b.waiting[next]
-		if b.weighed+b.weight(b.size(w.n)) > b.budget {
+		if b.held+b.size(w.n) > b.budget {
 			return
 		}
 		b.waiting = slices.Delete(b.waiting, next, next+1)
@@ -138,7 +141,6 @@ func (b *Buffers) get(s *Share, n int64) []byte {
 	size := b.size(n)
 	s.held += size
 	b.held += size
-	b.weighed += b.weight(size)
 	if last := len(b.idle) - 1; size == b.part && last >= 0 {
 		buf := b.idle[last]
 		b.idle = b.idle[:last]
@@ -156,7 +158,6 @@ func (b *Buffers) put(s *Share, buf []byte) {
 	size := int64(cap(buf))
 	s.held -= size
 	b.held -= size
-	b.weighed -= b.weight(size)
 	if size == b.part && !b.closed {
 		b.idle = append(b.idle, buf)
 	} else {
@@ -171,5 +172,3 @@ func (b *Buffers) size(n int64) int64 {
 	}
 	return n
 }
-
-func (b *Buffers) weight(n int64) int64 { return min(n, b.budget) }

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/reelkeep/reelkeep/storage"
+	"github.com/reelkeep/reelkeep/worker/fetch"
 	"github.com/reelkeep/reelkeep/worker/heygen"
+	"github.com/reelkeep/reelkeep/worker/media"
 )
 
 // States a video can end in, as the queue and the manifest spell them.
@@ -14,6 +16,9 @@ const (
 	StateFailed = "failed"
 	StateGone   = "gone"
 )
+
+// reasonGaveUp is why a video failed that may be tried again as it is.
+const reasonGaveUp = "gave_up"
 
 // NotReadyError says that the video is not rendered yet. Waiting is no failure.
 type NotReadyError struct {
@@ -83,7 +88,7 @@ func (e *DeniedError) Error() string {
 func (e *DeniedError) Unwrap() error { return e.Err }
 
 // Settle ends the video.
-func (e *DeniedError) Settle() (state, reason string) { return StateFailed, "gave_up" }
+func (e *DeniedError) Settle() (state, reason string) { return StateFailed, reasonGaveUp }
 
 // NoLinkError says that HeyGen calls a video completed and has not given a link to it for so long that none will come
 // by itself. It counts as a failure.
@@ -96,6 +101,19 @@ func (e *NoLinkError) Error() string {
 // Hint says what a person can do.
 func (e *NoLinkError) Hint() string {
 	return "open the video in HeyGen; if it plays there, ask HeyGen's support for its download"
+}
+
+// PartTooLargeError says that a file is so long, or its source says so, that one part of it does not fit into the memory.
+// It counts as a failure: no file is known to be as long as it claims to be.
+type PartTooLargeError struct{ Part, Memory int64 }
+
+func (e *PartTooLargeError) Error() string {
+	return fmt.Sprintf("a part of %d bytes, which a file of this length needs, is larger than REELKEEP_MEMORY, which is %d bytes", e.Part, e.Memory)
+}
+
+// Hint says what a person can do.
+func (e *PartTooLargeError) Hint() string {
+	return "if the file is really that long, raise REELKEEP_MEMORY and run reelkeep retry"
 }
 
 // GoneError says that HeyGen no longer knows the video.
@@ -119,9 +137,9 @@ func KeySetting(account string) string {
 // Settle ends the video.
 func (e *GoneError) Settle() (state, reason string) { return StateGone, "" }
 
-// OutageError says that HeyGen or the store is out of reach or overloaded. It never ends a video.
+// OutageError says that HeyGen, the store or the source is out of reach or overloaded. It never ends a video.
 type OutageError struct {
-	Of    string // "HeyGen" or "the store"
+	Of    string // "HeyGen", "the store" or OfSource
 	After time.Duration
 	Err   error
 }
@@ -147,7 +165,7 @@ func (e *BusyError) RetryAfter() time.Duration { return e.After }
 // Quiet says that this is nothing to be told of.
 func (e *BusyError) Quiet() bool { return true }
 
-// RefusedError says that HeyGen or the store refuses our credentials or our settings. Retrying a video does not
+// RefusedError says that HeyGen or the store refuses our credentials, or that our own settings keep us from the source. Retrying a video does not
 // help; a person must act. The videos wait.
 type RefusedError struct {
 	Of    string
@@ -198,6 +216,18 @@ func (a *Archiver) heygenError(v Video, err error) error {
 	return err
 }
 
+// soon says whether it is worth waiting until HeyGen can be asked again, and how long HeyGen or our own budget wants us to
+// stay away at least.
+func soon(err error) (wait time.Duration, passes bool) {
+	var busy *BusyError
+	var outage *OutageError
+	var he *heygen.Error
+	if !errors.As(err, &he) || (!errors.As(err, &busy) && !errors.As(err, &outage)) {
+		return 0, false
+	}
+	return he.Wait, true
+}
+
 // storeError turns an answer of the store into what should happen next.
 func storeError(err error) error {
 	var refused *storage.RefusedError
@@ -206,7 +236,36 @@ func storeError(err error) error {
 	}
 	var away *storage.UnreachableError
 	if errors.As(err, &away) {
-		return &OutageError{Of: "the store", After: outageWait, Err: err}
+		wait := outageWait
+		if away.Full { // somebody has to make room: nothing is gained by asking as often as after a restart
+			wait = max(wait, away.RetryAfter())
+		}
+		return &OutageError{Of: "the store", After: wait, Err: err}
 	}
 	return err
+}
+
+// aboutAsset says whether an error concerns this asset alone. What passes by itself or waits for a person does not, and
+// neither does a key that may not read the video.
+func aboutAsset(err error) bool {
+	var later interface{ RetryAfter() time.Duration }
+	var denied *DeniedError
+	return !errors.As(storeError(err), &later) && !errors.As(err, &denied)
+}
+
+// isNotThere says whether an optional asset is named by HeyGen but cannot be had.
+func isNotThere(err error) bool {
+	var gone *GoneError
+	return errors.Is(err, fetch.ErrNotThere) || errors.Is(err, errWithdrawn) || errors.As(err, &gone)
+}
+
+// isRejected says whether the bytes are not what the asset should be, or not whole.
+func isRejected(err error) bool {
+	var wrong *media.WrongTypeError
+	return errors.As(err, &wrong) || isDamaged(err)
+}
+
+func isDamaged(err error) bool {
+	var damaged *media.DamagedError
+	return errors.As(err, &damaged)
 }

@@ -53,6 +53,7 @@ type part struct {
 	buf  []byte
 	have int           // bytes of buf that are read already
 	body io.ReadCloser // the rest of it, if it has been begun
+	end  func()        // ends the context that body was begun under; nil unless that was another one than fill's
 	last bool          // of a source that does not tell its length
 
 	read  chan struct{} // closed when reading is over
@@ -175,13 +176,15 @@ func (t *assetTransfer) only(ctx context.Context, up *storage.Upload, it *part) 
 	return nil
 }
 
-// take returns a part with a buffer: the spare one if it is still there and large enough, else one from the budget.
+// take returns a part with a buffer: the spare one if it is still there and large enough, else one from the budget. Whoever
+// has to wait for that holds no connection meanwhile.
 func (t *assetTransfer) take(ctx context.Context, p storage.Part) (*part, error) {
 	if spare := t.spare; spare != nil && int64(cap(spare)) >= p.Size {
 		t.spare = nil
 		return &part{Part: p, buf: spare[:p.Size]}, nil
 	}
 	t.giveSpare()
+	t.file.LetGo()
 	buf, err := t.memory.Take(ctx, p.Size)
 	if err != nil {
 		return nil, err
@@ -222,6 +225,9 @@ func (t *assetTransfer) fill(ctx context.Context, it *part) error {
 	if t.total < 0 {
 		return t.fillUnknown(ctx, it)
 	}
+	if it.end != nil {
+		defer context.AfterFunc(ctx, it.end)()
+	}
 	if err := t.openRange(ctx, it); err != nil {
 		return err
 	}
@@ -238,7 +244,7 @@ func (t *assetTransfer) fillHead(ctx context.Context, it *part) error {
 		end()
 		return err
 	}
-	it.body = endingBody{it.body, end}
+	it.body, it.end = endingBody{it.body, end}, end
 	n, err := io.ReadFull(t.counted(it.body), it.buf[:min(len(it.buf), sniffBytes)])
 	it.have = n
 	return err
@@ -294,6 +300,8 @@ func (t *assetTransfer) send(ctx context.Context, up *storage.Upload, it *part) 
 
 // arrived tells of n more stored bytes, one part at a time.
 func (t *assetTransfer) arrived(n int64) {
+	host, _, _, _ := t.file.Source()
+	t.sources.served(host, time.Now())
 	t.telling.Lock()
 	defer t.telling.Unlock()
 	t.stored += n

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker/heygen"
@@ -206,6 +207,7 @@ func (r *run) asset(ctx context.Context, asset heygen.Asset) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	err = r.sourceError(err)
 	if asset == heygen.AssetVideo || !aboutAsset(err) {
 		return err
 	}
@@ -237,9 +239,35 @@ func (r *run) lacks(asset heygen.Asset, reason string) {
 // errWithdrawn: HeyGen offered the asset when the transfer began and no longer does.
 var errWithdrawn = errors.New("HeyGen no longer offers it")
 
+const (
+	// refreshPatience is how long the ranges of an asset wait for a HeyGen that can't be reached just now, before the
+	// transfer ends with what is stored: a single odd answer is not worth the parts in flight, and an outage is not worth
+	// the memory that they hold.
+	refreshPatience = 20 * time.Second
+	refreshPause    = 500 * time.Millisecond // doubled from try to try
+)
+
+// askPatiently is ask for a transfer that is under way.
+func (r *run) askPatiently(ctx context.Context) (*heygen.Video, error) {
+	for waited, pause := time.Duration(0), refreshPause; ; pause *= 2 {
+		hv, err := r.ask(ctx, r.v)
+		wait, passes := soon(err)
+		wait = max(wait, pause)
+		if !passes || waited+wait > refreshPatience {
+			return hv, err
+		}
+		waited += wait
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
 // refresh asks HeyGen for a new link to the asset.
 func (r *run) refresh(ctx context.Context, asset heygen.Asset) (heygen.Link, error) {
-	hv, err := r.ask(ctx, r.v)
+	hv, err := r.askPatiently(ctx)
 	if err != nil {
 		return heygen.Link{}, err
 	}

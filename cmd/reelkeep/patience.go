@@ -36,20 +36,35 @@ func (p *patience) reached() {
 	p.awaySince, p.answered = time.Time{}, true
 }
 
-func (p *patience) refused(_ string, err *worker.RefusedError) { p.end(err) }
+// refused ends the run, unless it is about the links of some video: others may be on hosts that are allowed. Then it is
+// patient as in an outage, so that these come first.
+func (p *patience) refused(_ string, err *worker.RefusedError) {
+	if err.Of == worker.OfSource {
+		p.wait(err, p.limit)
+		return
+	}
+	p.end(err)
+}
 
 func (p *patience) away(_ string, outage *worker.OutageError) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.awaySince.IsZero() {
-		p.awaySince = time.Now()
-		p.notice(outage.Error() + "; trying again until it answers")
-	}
 	limit := p.limit
 	if !p.answered {
 		limit = min(limit, firstPatience)
 	}
+	p.mu.Unlock()
+	p.wait(outage, limit)
+}
+
+// wait ends the run if nothing has gone well for as long as limit.
+func (p *patience) wait(err error, limit time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.awaySince.IsZero() {
+		p.awaySince = time.Now()
+		p.notice(err.Error() + "; trying again until it answers")
+	}
 	if time.Since(p.awaySince) >= limit {
-		p.end(outage)
+		p.end(err)
 	}
 }

@@ -118,9 +118,14 @@ func (s *service) refused(account string, err *worker.RefusedError) { s.met(acco
 
 func (s *service) away(account string, err *worker.OutageError) { s.met(account, err.Of, err) }
 
-// met puts trouble that a step met on the board. An account that is not configured is no dependency: its videos say so
+// met puts trouble that a step met on the board. Where the files are is no dependency: what is away may be one file, and nobody
+// would look whether it is back but the videos themselves. An account that is not configured is no dependency: its videos say so
 // themselves, and nobody would ever look whether the trouble is over.
 func (s *service) met(account, of string, err error) {
+	if of == worker.OfSource {
+		s.log.Warn("the source of a video can't be used; the video waits", "account", account, "err", err)
+		return
+	}
 	name := dependencyOf(account, of)
 	if name != storeName && !slices.Contains(s.cfg.AccountNames(), account) {
 		return

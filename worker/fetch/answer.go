@@ -44,14 +44,14 @@ func (a *answer) readRange(q question, seen Pin) (Pin, error) {
 	}
 	r, err := parseContentRange(ranges[0])
 	if err != nil || r.start < 0 {
-		return seen, wrongAnswer("status 206 with Content-Range %q", ranges[0])
+		return seen, wrongAnswer("status 206 with Content-Range %q", brief(ranges[0]))
 	}
 	seen.Size = r.total
 	if q.off < 0 || r.start != q.off || (q.end >= 0 && r.end > q.end) {
-		return seen, wrongAnswer("asked for bytes %d to %d, got Content-Range %q", q.off, q.end-1, ranges[0])
+		return seen, wrongAnswer("asked for bytes %d to %d, got Content-Range %q", q.off, q.end-1, brief(ranges[0]))
 	}
 	if a.length >= 0 && a.length != r.end-r.start {
-		return seen, wrongAnswer("Content-Range %q with Content-Length %d", ranges[0], a.length)
+		return seen, wrongAnswer("Content-Range %q with Content-Length %d", brief(ranges[0]), a.length)
 	}
 	a.body.pos, a.body.end, a.body.measured = r.start, r.end, a.length >= 0
 	return seen, nil
@@ -60,7 +60,7 @@ func (a *answer) readRange(q question, seen Pin) (Pin, error) {
 // packed refuses a content coding: its bytes are not the file's, nor is its length.
 func (a *answer) packed() error {
 	if coding := a.header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return wrongAnswer("the answer is packed (Content-Encoding %q) although that was not asked for", coding)
+		return wrongAnswer("the answer is packed (Content-Encoding %q) although that was not asked for", brief(coding))
 	}
 	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"time"
-
-	"github.com/reelkeep/reelkeep/worker/secret"
 )
 
 var errStalled = errors.New("no byte arrived in time")
@@ -18,6 +16,8 @@ type watch struct {
 	timer  *time.Timer
 	cancel context.CancelCauseFunc
 	cause  func() error // why the request was cut, nil if it was not
+	since  time.Time    // when the host was begun to be waited for
+	waited time.Duration
 }
 
 // newWatch returns a context for one request that outlives ctx until bound to it.
@@ -34,15 +34,29 @@ func (w *watch) bind(ctx context.Context) (unbind func() bool) {
 	return context.AfterFunc(ctx, func() { w.cancel(context.Cause(ctx)) })
 }
 
-func (w *watch) start() { w.timer.Reset(w.limit) }
-func (w *watch) stop()  { w.timer.Stop() }
+func (w *watch) start() {
+	w.since = time.Now()
+	w.timer.Reset(w.limit)
+}
+
+func (w *watch) stop() {
+	w.timer.Stop()
+	w.waited += time.Since(w.since)
+}
+
+// lap returns how long the host has been waited for since it was last asked.
+func (w *watch) lap() time.Duration {
+	d := w.waited
+	w.waited = 0
+	return d
+}
 
 // sort turns an error of the network into a fault.
 func (w *watch) sort(err error) error {
 	if errors.Is(w.cause(), errStalled) {
 		return &fault{kind: stalled, text: "no byte for " + w.limit.String()}
 	}
-	return &fault{kind: dropped, text: "connection lost: " + secret.Scrub(err.Error())}
+	return &fault{kind: dropped, text: "connection lost: " + cut(err.Error(), longestText)}
 }
 
 // A body is an answer that was believed: it stands at byte pos of the file and reaches to end.
@@ -118,7 +132,7 @@ func (b *body) release() {
 func (b *body) Close() {
 	b.unbind()
 	b.src.Close()
-	b.watch.stop()
+	b.watch.timer.Stop()
 	b.watch.cancel(nil)
 	b.leave()
 }

@@ -11,8 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"time"
-
-	"github.com/reelkeep/reelkeep/worker/secret"
 )
 
 // Client reads remote files. It is safe for concurrent use; make one a process, since it counts the connections
@@ -150,7 +148,7 @@ func sortSendError(w *watch, err error) error {
 	case errors.As(err, &refusal):
 		return refusal
 	case errors.As(err, &op) && op.Op == "dial":
-		return &fault{kind: unreachable, text: "connect: " + secret.Scrub(err.Error())}
+		return &fault{kind: unreachable, text: "connect: " + cut(err.Error(), longestText)}
 	}
 	return w.sort(err)
 }
@@ -181,8 +179,10 @@ var errorCode = regexp.MustCompile(`<Code>([A-Za-z]{1,64})</Code>`)
 // refused says what a status other than 200, 206, 416 asks of us, and ends the answer.
 func (c *Client) refused(a *answer) error {
 	defer a.body.Close()
-	a.body.end = -1
-	page, _ := io.ReadAll(io.LimitReader(a.body, 4<<10))
+	// One watch for the whole page: it holds one of the host's connections, and a host may send it a byte at a time.
+	a.body.watch.start()
+	page, _ := io.ReadAll(io.LimitReader(a.body.src, 4<<10))
+	a.body.watch.stop()
 	text := "status " + strconv.Itoa(a.status)
 	if code := errorCode.FindSubmatch(page); code != nil {
 		text += " " + string(code[1])

@@ -11,6 +11,7 @@ import (
 type effort struct {
 	moved       bool      // the answer that is being read has brought a new byte
 	tries       int       // ended without one
+	since       time.Time // of the first of them
 	denials     int       // in a row
 	deniedSince time.Time // of a link that was not expired
 	seen        int64     // of the file's bytes, when others moved last

@@ -3,6 +3,7 @@ package fetch
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/reelkeep/reelkeep/worker/secret"
@@ -24,6 +25,8 @@ type GiveUpError struct {
 	Link  secret.String
 	Tries int           // in a row, without one new byte
 	Wait  time.Duration // what the host asked for last, 0 if nothing
+	Since time.Time     // of the first try
+	Away  bool          // no connection, no answer in time, or one that asks to come later: not about this file, as far as one file can tell
 	Cause error         // of the last try
 }
 
@@ -38,6 +41,26 @@ func (e *GiveUpError) Hint() string {
 	return "the source host " + e.Link.Host() + " is in trouble or out of reach; what is stored is kept, try again later"
 }
 
+// BlockedBy names the setting that keeps us from an address, or "" if the error is none of that kind: no setting makes a link
+// good that is no web address, or leaves https.
+func BlockedBy(err error) string {
+	var d *detail
+	if !errors.As(err, &d) || d.kind != ErrBlocked {
+		return ""
+	}
+	for _, setting := range []string{"REELKEEP_SOURCE_HOSTS", "REELKEEP_PRIVATE_SOURCES"} {
+		if strings.Contains(d.hint, setting) {
+			return setting
+		}
+	}
+	return ""
+}
+
+// away says that the host itself is in trouble, as far as one file can tell.
+func (k kind) away() bool {
+	return k == unreachable || k == busy || k == stalled || k == dropped
+}
+
 // detail is one of the sentinels above with what it is about and what to do.
 type detail struct {
 	kind       error
@@ -50,15 +73,34 @@ func (e *detail) Unwrap() error { return e.kind }
 // Hint tells a person what to do.
 func (e *detail) Hint() string { return e.hint }
 
+const (
+	// longestForeign is how much of a value that a host wrote is worth showing: headers may be 256 KiB long, and errors are
+	// kept, and logged again and again.
+	longestForeign = 200
+	// longestText is how long a whole sentence about an answer may be.
+	longestText = 1000
+)
+
+// brief cuts foreign text. It is scrubbed first: half an address may no longer be told for one.
+func brief(text string) string { return cut(text, longestForeign) }
+
+func cut(text string, most int) string {
+	text = secret.Scrub(text)
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
 func blocked(hint, format string, args ...any) error {
-	return &detail{ErrBlocked, fmt.Sprintf(format, args...), hint}
+	return &detail{ErrBlocked, cut(fmt.Sprintf(format, args...), longestText), hint}
 }
 
 func changed(link secret.String, pin, seen Pin) error {
 	return &detail{
 		ErrChanged,
-		fmt.Sprintf("%s: had %d bytes, ETag %q, Last-Modified %q; now %d bytes, ETag %q, Last-Modified %q", link,
-			pin.Size, pin.ETag, pin.LastModified, seen.Size, seen.ETag, seen.LastModified),
+		fmt.Sprintf("%s: had %d bytes, ETag %q, Last-Modified %q; now %d bytes, ETag %q, Last-Modified %q", brief(link.String()),
+			pin.Size, brief(pin.ETag), brief(pin.LastModified), seen.Size, brief(seen.ETag), brief(seen.LastModified)),
 		"the video was rendered again; fetch this asset from the start",
 	}
 }
@@ -90,7 +132,7 @@ type fault struct {
 func (e *fault) Error() string { return e.text }
 
 func wrongAnswer(format string, args ...any) error {
-	return &fault{kind: wrong, text: secret.Scrub(fmt.Sprintf(format, args...))}
+	return &fault{kind: wrong, text: cut(fmt.Sprintf(format, args...), longestText)}
 }
 
 func notThere(link secret.String, waited time.Duration, last *fault) error {

@@ -17,6 +17,7 @@ type File struct {
 	turn    *turn
 	refused func()       // may be nil
 	moved   atomic.Int64 // bytes that all ranges together have brought
+	came    atomic.Int64 // the same, with those that were passed over
 
 	// Fixed by Open.
 	contentType string
@@ -57,13 +58,22 @@ func (f *File) Source() (host, path, etag, lastModified string) {
 // Close gives up the answer that may still be under way. Readers that are open go on.
 func (f *File) Close() error {
 	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.LetGo()
+	return nil
+}
+
+// LetGo gives back the host's connection that the answer under way holds, if nobody reads it just now. The next Range asks
+// anew.
+func (f *File) LetGo() {
+	f.mu.Lock()
 	b := f.kept
-	f.kept, f.closed = nil, true
+	f.kept = nil
 	f.mu.Unlock()
 	if b != nil {
 		b.Close()
 	}
-	return nil
 }
 
 // take returns the answer under way if a reader at byte off can use it. One that nobody has come for yet stays,

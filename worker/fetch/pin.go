@@ -62,5 +62,17 @@ func (p Pin) filled(seen Pin) Pin {
 // pinOf reads the validators of an answer; the size is for the caller to say, since 200 and 206 hold it in
 // different places.
 func pinOf(h http.Header, size int64) Pin {
-	return Pin{Size: size, ETag: h.Get("ETag"), LastModified: h.Get("Last-Modified")}
+	return Pin{Size: size, ETag: validator(h, "ETag"), LastModified: validator(h, "Last-Modified")}
+}
+
+// longestValidator is far above what any host uses. A Pin is kept with every upload and in every manifest.
+const longestValidator = 1 << 10
+
+// validator takes an absurdly long one for none.
+func validator(h http.Header, name string) string {
+	v := h.Get(name)
+	if len(v) > longestValidator {
+		return ""
+	}
+	return v
 }

@@ -36,7 +36,7 @@ func (f *File) Range(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 		}
 		f.inUse = true
 	}
-	r := &reader{file: f, pos: off, end: end}
+	r := &reader{file: f, pos: off, end: end, flow: flow{from: f.came.Load()}}
 	r.mend = func(broke error) (*body, error) {
 		if broke == nil {
 			if b := f.take(r.pos); b != nil {
@@ -58,6 +58,7 @@ type reader struct {
 	body     *body // nil before the first byte and after a break
 	broke    error // why there is none
 	effort   effort
+	flow     flow
 	scratch  []byte
 	err      error // final
 	mend     func(broke error) (*body, error)
@@ -93,9 +94,15 @@ func (r *reader) read(p []byte) (int, error) {
 		}
 		into, wanted := r.window(p)
 		n, err := r.body.Read(into)
+		trickles := r.flow.trickles(r.body.watch.lap(), r.file.came.Add(int64(n)))
 		if n > 0 && wanted {
 			r.pos += int64(n)
 			r.effort = effort{moved: true, seen: r.file.moved.Add(int64(n))}
+		}
+		if err == nil && trickles {
+			r.giveWay()
+		}
+		if n > 0 && wanted {
 			return n, nil
 		}
 		if err == nil {
@@ -114,6 +121,14 @@ func (r *reader) read(p []byte) (int, error) {
 			}
 		}
 	}
+}
+
+// giveWay ends an answer that trickles. Another one may be faster; but what it brings is no progress that another eight tries
+// are worth.
+func (r *reader) giveWay() {
+	r.body.Close()
+	r.body, r.broke = nil, tooSlow()
+	r.effort.moved, r.effort.tries = false, r.flow.slow-1
 }
 
 // window says where the next bytes go: to the caller, or nowhere while an answer that started over is still

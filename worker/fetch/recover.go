@@ -55,10 +55,13 @@ func (f *File) count(e *effort, ft *fault) error {
 	if f.others(e) {
 		e.tries = min(e.tries, max(most-2, 0))
 	}
+	if e.since.IsZero() {
+		e.since = time.Now()
+	}
 	if e.tries++; e.tries < most {
 		return nil
 	}
-	return &GiveUpError{Link: f.links.shown(), Tries: e.tries, Wait: ft.after, Cause: ft}
+	return &GiveUpError{Link: f.links.shown(), Tries: e.tries, Wait: ft.after, Since: e.since, Away: ft.kind.away(), Cause: ft}
 }
 
 // others says whether anything of the file has come since it was last asked. A range that has brought something itself
