@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net"
+	"net/url"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi"
@@ -14,14 +16,22 @@ import (
 // door is the HTTP door of a process with the role api; of one without it there is none.
 type door struct{ server *httpapi.Server }
 
-// mayListen refuses an address that others reach if nothing would keep them out.
+// mayListen refuses what others reach if nothing would keep them out: an address of other machines', and a name of ours by
+// which they come. What forwards to loopback may look like this machine itself.
 func mayListen(cfg config.Config) error {
-	host, _, err := net.SplitHostPort(cfg.Listen)
-	if err != nil || len(cfg.APITokens) > 0 || (host != "" && auth.Loopback(host)) {
+	if len(cfg.APITokens) > 0 {
 		return nil
 	}
-	return &config.SettingError{Env: "REELKEEP_LISTEN", Got: cfg.Listen,
-		Want: "an address of loopback, such as 127.0.0.1:8080, as long as REELKEEP_API_TOKENS is not set (openssl rand -hex 32 makes a good token)"}
+	var errs []error
+	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil && (host == "" || !auth.Loopback(host)) {
+		errs = append(errs, &config.SettingError{Env: "REELKEEP_LISTEN", Got: cfg.Listen,
+			Want: "an address of loopback, such as 127.0.0.1:8080, as long as REELKEEP_API_TOKENS is not set (openssl rand -hex 32 makes a good token)"})
+	}
+	if own, err := url.Parse(cfg.PublicURL); err == nil && own.Host != "" && !auth.Loopback(own.Host) {
+		errs = append(errs, &config.SettingError{Env: "REELKEEP_API_TOKENS",
+			Want: "set a token (openssl rand -hex 32 makes a good one): REELKEEP_PUBLIC_URL says that others reach the API, and what brings their requests here may look like this machine"})
+	}
+	return errors.Join(errs...)
 }
 
 // openDoor listens. Like the door for the platform it is open before anything is contacted, so that an address that is

@@ -4,7 +4,8 @@
 // machine may do anything: the listener is on loopback, and a request counts as one of this machine's own if it was
 // not handed on by a proxy, addresses us by a name of this machine, and was not made by a page of another origin. A
 // browser that runs on this machine would otherwise be everybody's way in: by a page that makes requests in its
-// user's stead, or by a name that resolves to 127.0.0.1.
+// user's stead, or by a name that resolves to 127.0.0.1. What forwards bytes (ssh -R, socat, a load balancer below HTTP) looks
+// like this machine itself: behind one there has to be a token.
 //
 //	Identify    puts the Access of a request into its context; it refuses nobody
 //	Require     refuses a request without Access: for the doors that nothing else guards
