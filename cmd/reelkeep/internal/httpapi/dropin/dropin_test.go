@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -381,6 +382,7 @@ func TestForAStrangerWeAreAPipe(t *testing.T) {
 		for _, h := range []http.Header{want.header, got.header} {
 			h.Del("Date")
 		}
+		want.header.Del("Set-Cookie") // HeyGen's cookies would be ours in the eyes of a browser, and the other way round
 		want.header.Del("X-Hop")
 		want.header.Del("Connection")
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(reply{})); diff != "" {
@@ -390,6 +392,7 @@ func TestForAStrangerWeAreAPipe(t *testing.T) {
 			t.Errorf("%s: a gateway says that it is one, to HeyGen alone: %v", name, passed.header)
 		}
 		passed.header.Del("Via")
+		straight.header.Del("Cookie")
 		straight.header.Del("X-Forwarded-For") // whoever stands in front of us is none of HeyGen's business
 		passed.host = straight.host
 		if diff := cmp.Diff(straight, passed, cmp.AllowUnexported(received{})); diff != "" {
@@ -414,7 +417,15 @@ func TestATokenNeverLeavesUs(t *testing.T) {
 		"beside a key of ours":   {[]string{"x-api-key: " + keyOfDefault, "Authorization: Bearer token-for-west"}, keyOfDefault, ""},
 		"beside a stranger's":    {[]string{"x-api-key: sk_stranger", "Authorization: Bearer token-for-west"}, "sk_stranger", ""},
 		"behind a stranger's":    {[]string{"x-api-key: sk_stranger", "x-api-key: token-for-west"}, "sk_stranger", ""},
-		"beside another bearer":  {[]string{"x-api-key: token-for-west", "Authorization: Bearer oauth"}, keyOfWest, "Bearer oauth"},
+		"beside another bearer":  {[]string{"x-api-key: token-for-west", "Authorization: Bearer oauth"}, keyOfWest, ""},
+		"bare":                   {[]string{"Authorization: token-for-west"}, "", ""},
+		"by another scheme":      {[]string{"Authorization: Token  token-for-west"}, "", ""},
+		"by curl -u":             {[]string{"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("token-for-west:"))}, "", ""},
+		"as a password":          {[]string{"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("me:token-for-west"))}, "", ""},
+		"with a scheme as a key": {[]string{"x-api-key: Bearer token-for-west"}, "", ""},
+		"with spaces":            {[]string{"x-api-key: bearer   token-for-west"}, "", ""},
+		"on a second line":       {[]string{"Authorization: Bearer oauth", "Authorization: Bearer token-for-west"}, "", "Bearer oauth"},
+		"in a cookie":            {[]string{"x-api-key: sk_stranger", "Cookie: reelkeep_session=token-for-west; a=b"}, "sk_stranger", ""},
 		"almost a token":         {[]string{"x-api-key: token-for-wes"}, "token-for-wes", ""},
 		"the key of an account":  {[]string{"x-api-key: " + keyOfWest}, keyOfWest, ""},
 		"a bearer of a stranger": {[]string{"Authorization: Bearer oauth"}, "", "Bearer oauth"},
@@ -424,6 +435,9 @@ func TestATokenNeverLeavesUs(t *testing.T) {
 			got := b.vendor.last(t)
 			if keys := got.header.Values("X-Api-Key"); strings.Join(keys, "|") != c.key || got.header.Get("Authorization") != c.bearer {
 				t.Errorf("%s: HeyGen saw %q and %q, want %q and %q", name, keys, got.header.Get("Authorization"), c.key, c.bearer)
+			}
+			if _, sent := got.header["Cookie"]; sent || len(got.header["Authorization"]) > 1 {
+				t.Errorf("%s: HeyGen saw %v", name, got.header)
 			}
 			if strings.Contains(fmt.Sprint(got.header), "token-for-") && c.key != "token-for-wes" {
 				t.Errorf("%s: a token has left us: %v", name, got.header)

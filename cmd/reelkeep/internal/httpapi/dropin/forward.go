@@ -90,6 +90,7 @@ func (h *Handler) modify(ctx context.Context, res *http.Response, e *errand) err
 	// was shut down answers with one, and the video may well be there.
 	refused := res.StatusCode >= 400 && res.StatusCode < 500 && res.StatusCode != http.StatusTooManyRequests && isJSON(res.Header)
 	e.worth = !refused
+	res.Header.Del("Set-Cookie") // a browser would keep HeyGen's cookies as ours, and send them to all that we serve
 	if !e.list || res.StatusCode != http.StatusOK || !isJSON(res.Header) || res.Header.Get("Content-Encoding") != "" || res.Request.Method != http.MethodGet {
 		return nil
 	}
