@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
@@ -113,6 +115,10 @@ func (h *Handler) Mounts() map[string]http.Handler {
 // status answers where a video stands.
 func (h *Handler) status(w http.ResponseWriter, r *http.Request, api, id string) {
 	who := h.callers.of(r)
+	if api == v3 && !h.cfg.Full && !heygen.ValidID(id) { // an id with a %2F in it would be any other route, with the account's key
+		refuse(w, r, http.StatusNotFound, "there is no such video")
+		return
+	}
 	if !who.known() || !isVideo(api, id) {
 		h.pass(w, r)
 		return
@@ -166,6 +172,14 @@ func (h *Handler) enqueue(ctx context.Context, k storage.VideoKey) {
 
 // pass hands a request on as it is.
 func (h *Handler) pass(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodTrace || r.Method == http.MethodConnect { // an echo would show the account's key
+		refuse(w, r, http.StatusMethodNotAllowed, r.Method+" is not done here")
+		return
+	}
+	if slices.Contains(strings.Split(r.URL.Path, "/"), "..") { // escaped, or net/http had taken it away
+		refuse(w, r, http.StatusNotFound, "there is nothing here")
+		return
+	}
 	who := h.callers.of(r)
 	list := r.Method == http.MethodGet && (r.URL.Path == "/v1/video.list" || r.URL.Path == "/v3/videos")
 	h.forward(w, r, &errand{who: who, list: list && who.known()})

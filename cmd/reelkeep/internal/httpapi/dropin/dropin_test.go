@@ -128,6 +128,7 @@ type bundle struct {
 	vendor  *vendor
 	archive *archive
 	ledger  *ledger
+	handler http.Handler
 }
 
 const (
@@ -166,6 +167,7 @@ func (b *bundle) serve(h *Handler) string {
 	for pattern, handler := range h.Mounts() {
 		mux.Handle(pattern, handler)
 	}
+	b.handler = mux
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("X-Of-Ours", "1")
@@ -500,6 +502,39 @@ func TestOnlyTheTwoStatusRoutesAreThereUnlessAllAreAskedFor(t *testing.T) {
 	}
 	if a := send(t, "DELETE", b.url+"/v3/videos/v1", nil, "x-api-key: "+keyOfDefault); a.status != http.StatusMethodNotAllowed {
 		t.Errorf("a deletion: %d", a.status)
+	}
+}
+
+func TestNoPathLeadsPastTheRoutesThatAreServed(t *testing.T) {
+	for full, paths := range map[bool]map[string]int{
+		false: {"/v3/videos/..%2f..%2fv2%2favatars": 404, "/v3/videos/v1%2fdelete": 404, "/v3/videos/%2e%2e": 404, "/v3/videos/statuses?video_ids=v1": 200, "/v3/videos/batches": 200},
+		true:  {"/v3/videos/..%2f..%2f..%2fadmin": 404, "/v2/x%2f..%2f..%2fadmin": 404, "/v2/a%2Fb/c": 200, "/v2/a..b/%2e%2ec": 200},
+	} {
+		t.Run(fmt.Sprint("full ", full), func(t *testing.T) {
+			b := setup(t, full, "")
+			for path, want := range paths {
+				for _, key := range []string{keyOfDefault, "token-for-everything", "sk_stranger"} {
+					before := b.vendor.asked()
+					if a := b.ask(path, "x-api-key: "+key); a.status != want || (b.vendor.asked() > before) != (want == 200) {
+						t.Errorf("%s with %s: %d, want %d; HeyGen was asked: %v", path, key, a.status, want, b.vendor.asked() > before)
+					}
+				}
+			}
+		})
+	}
+}
+
+// HeyGen's answer to TRACE would be the request as it reached it.
+func TestNothingIsEchoed(t *testing.T) {
+	b := setup(t, true, "")
+	for _, method := range []string{"TRACE", "CONNECT"} {
+		r := httptest.NewRequest(method, "/v2/avatars", nil)
+		r.Header.Set("X-Api-Key", "token-for-everything")
+		w := httptest.NewRecorder()
+		b.handler.ServeHTTP(w, r)
+		if w.Code != http.StatusMethodNotAllowed || b.vendor.asked() > 0 {
+			t.Errorf("%s: %d %s", method, w.Code, w.Body)
+		}
 	}
 }
 
