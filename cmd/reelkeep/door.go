@@ -14,7 +14,10 @@ import (
 )
 
 // door is the HTTP door of a process with the role api; of one without it there is none.
-type door struct{ server *httpapi.Server }
+type door struct {
+	server *httpapi.Server
+	settle func() // ends what outlives the last request
+}
 
 // mayListen refuses what others reach if nothing would keep them out: an address of other machines', and a name of ours by
 // which they come. What forwards to loopback may look like this machine itself.
@@ -48,7 +51,7 @@ func (s *service) openDoor(ctx context.Context) (*door, error) {
 	if len(s.cfg.APITokens) == 0 {
 		s.log.Warn("no token is set: the API answers only requests of this machine", "hint", "set REELKEEP_API_TOKENS")
 	}
-	return &door{server}, nil
+	return &door{server, func() {}}, nil
 }
 
 // Close may be called after the role has closed it.
@@ -61,7 +64,7 @@ func (d *door) Close() error {
 
 // newAPI brings together what the door serves, and returns the role.
 func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.Context) error, error) {
-	links, mounts, err := s.newLinks(client, p, d.server.Addr())
+	links, mounts, err := s.newLinks(client, p, d)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +80,10 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 	if s.only(roleAPI) {
 		s.board.spare("redis") // what is archived is served without it
 	}
-	return func(ctx context.Context) error { return d.server.Serve(ctx, handler) }, nil
+	return func(ctx context.Context) error {
+		defer d.settle() // before Redis is closed
+		return d.server.Serve(ctx, handler)
+	}, nil
 }
 
 // accounts says for which accounts the fleet has a key. All processes that have keys have the same.

@@ -74,14 +74,19 @@ func (v *vendor) asked() int {
 type archive struct {
 	manifests map[string]*storage.Manifest
 	err       error
+	hangs     bool // until whoever asks gives up
 	mu        sync.Mutex
 	looked    []string
 }
 
-func (a *archive) Manifest(_ context.Context, k storage.VideoKey) (*storage.Manifest, error) {
+func (a *archive) Manifest(ctx context.Context, k storage.VideoKey) (*storage.Manifest, error) {
 	a.mu.Lock()
 	a.looked = append(a.looked, k.String())
 	a.mu.Unlock()
+	if a.hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -128,6 +133,7 @@ type bundle struct {
 	vendor  *vendor
 	archive *archive
 	ledger  *ledger
+	dropin  *Handler
 	handler http.Handler
 }
 
@@ -167,7 +173,7 @@ func (b *bundle) serve(h *Handler) string {
 	for pattern, handler := range h.Mounts() {
 		mux.Handle(pattern, handler)
 	}
-	b.handler = mux
+	b.dropin, b.handler = h, mux
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("X-Of-Ours", "1")
@@ -544,6 +550,83 @@ func TestAStoreOrAQueueThatIsAwayMakesUsAPipe(t *testing.T) {
 	b.archive.err, b.ledger.err = errors.New("no route to the store"), errors.New("no route to Redis")
 	if a := b.ask("/v3/videos/v1", "x-api-key: "+keyOfDefault); a.status != http.StatusOK || b.vendor.asked() != 1 {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// A list of a hundred would otherwise take seven times as long as one video.
+func TestAStoreThatHangsMakesUsAPipeInTime(t *testing.T) {
+	b := setup(t, true, "")
+	b.archive.hangs = true
+	b.dropin.lookTimeout = 100 * time.Millisecond
+	items := make([]string, 100)
+	for i := range items {
+		items[i] = fmt.Sprintf(`{"id":"v%d","status":"completed"}`, i)
+	}
+	list := `{"data":[` + strings.Join(items, ",") + `]}`
+	b.vendor.answer = func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, []byte(list)) }
+	for _, path := range []string{"/v3/videos", "/v3/videos/v1"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, "GET", b.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Api-Key", keyOfDefault)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || string(body) != list {
+			t.Errorf("%s: %v %.100s", path, err, body)
+		}
+	}
+	b.archive.mu.Lock()
+	defer b.archive.mu.Unlock()
+	if n := len(b.archive.looked); n > 2*lookAhead {
+		t.Errorf("looked for %d manifests, though the time was up after %d", n, lookAhead)
+	}
+}
+
+func TestWhoeverLeavesInTheMiddleHasNamedTheVideoAllTheSame(t *testing.T) {
+	b := setup(t, false, "")
+	b.vendor.answer = func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"data":{`)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	req, err := http.NewRequestWithContext(t.Context(), "GET", b.url+"/v3/videos/v1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", keyOfDefault)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	b.settles("left", "default/v1")
+}
+
+func TestAQueueThatHangsDelaysNoAnswer(t *testing.T) {
+	b := setup(t, false, "")
+	b.vendor.answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = http.NewResponseController(w).Flush() // so that the answer ends only when the handler does
+		_, _ = io.WriteString(w, `{"data":{"id":"v1"}}`)
+	}
+	b.ledger.mu.Lock()
+	for range mostEnqueues + 2 { // more than are waited for
+		if a := b.ask("/v3/videos/v1", "x-api-key: "+keyOfDefault); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	b.ledger.mu.Unlock()
+	b.dropin.Settle()
+	if got := strings.Fields(b.ledger.take()); len(got) != mostEnqueues {
+		t.Errorf("%d videos were enqueued, want %d", len(got), mostEnqueues)
 	}
 }
 

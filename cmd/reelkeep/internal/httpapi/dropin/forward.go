@@ -127,7 +127,9 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // whoever asked has left
 	}
-	h.cfg.Log.Warn("heygen not reached", "path", r.URL.Path, "err", secret.Scrub(err.Error()))
+	if h.talk.Speaks("heygen") {
+		h.cfg.Log.Warn("heygen not reached", "path", r.URL.Path, "err", secret.Scrub(err.Error()))
+	}
 	status := http.StatusBadGateway
 	var slow net.Error
 	if errors.As(err, &slow) && slow.Timeout() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/talk"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/worker/secret"
 )
@@ -57,7 +58,7 @@ func Mounts(cfg Config) map[string]http.Handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	d := &door{cfg: cfg, keys: newKeyring(cfg.Secrets), token: auth.NewTokens([]auth.Token{{Secret: cfg.Token}}), post: &batcher{queue: cfg.Queue}, talk: talk{log: cfg.Log, now: cfg.Now}}
+	d := &door{cfg: cfg, keys: newKeyring(cfg.Secrets), token: auth.NewTokens([]auth.Token{{Secret: cfg.Token}}), post: &batcher{queue: cfg.Queue}, talk: teller{log: cfg.Log, limit: talk.Limit{Now: cfg.Now}}}
 	mounts["/webhooks/heygen"] = d.route(d.signed)
 	if !cfg.Token.IsZero() {
 		mounts["/webhooks/heygen/{token}"] = d.route(d.unsigned)
@@ -70,7 +71,7 @@ type door struct {
 	keys  keyring
 	token *auth.Tokens // of the path
 	post  *batcher
-	talk  talk
+	talk  teller
 }
 
 // route sorts the methods. A HEAD or GET is how some of HeyGen's callers look whether anybody is there.

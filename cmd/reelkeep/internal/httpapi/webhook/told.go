@@ -2,44 +2,24 @@ package webhook
 
 import (
 	"log/slog"
-	"sync"
-	"time"
+
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/talk"
 )
 
-// talkEvery is how often the same trouble is told: strangers may knock as often as they like.
-const talkEvery = 30 * time.Second
-
-// talk tells what is refused, and nothing of what was sent.
-type talk struct {
-	log *slog.Logger
-	now func() time.Time
-
-	mu   sync.Mutex
-	told map[string]time.Time
+// teller tells what is refused, and nothing of what was sent.
+type teller struct {
+	log   *slog.Logger
+	limit talk.Limit
 }
 
-func (t *talk) speaks(what string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := t.now()
-	if last, ok := t.told[what]; ok && now.Sub(last) < talkEvery {
-		return false
-	}
-	if t.told == nil {
-		t.told = map[string]time.Time{}
-	}
-	t.told[what] = now
-	return true
-}
-
-func (t *talk) refused(why string) {
-	if t.speaks(why) {
+func (t *teller) refused(why string) {
+	if t.limit.Speaks(why) {
 		t.log.Warn("a delivery was refused", "reason", why, "hint", hints(why))
 	}
 }
 
-func (t *talk) away(err error) {
-	if t.speaks("away") {
+func (t *teller) away(err error) {
+	if t.limit.Speaks("away") {
 		t.log.Warn("an event can't be taken; heygen delivers it again", "err", err)
 	}
 }
