@@ -33,7 +33,7 @@ func hints(why string) string {
 	case wrongToken:
 		return "the path must end in REELKEEP_WEBHOOK_TOKEN"
 	case wrongAccount:
-		return "name one of the accounts in the callback_url: ?account=NAME"
+		return "name one of the fleet's accounts in the callback_url (?account=NAME), and put secrets into webhook_secrets of theirs in REELKEEP_ACCOUNTS_FILE"
 	}
 	return ""
 }

@@ -32,7 +32,7 @@ type Queue interface {
 
 // Secret is what HeyGen signs the deliveries of one account with.
 type Secret struct {
-	Account string
+	Account string // "": the default one, or the only one there is
 	Secret  secret.String
 }
 
@@ -40,9 +40,8 @@ type Secret struct {
 type Config struct {
 	Secrets []Secret      // the one that verifies tells the account
 	Token   secret.String // last part of the path of unsigned deliveries
-	// Account is whose an unsigned delivery is that names nobody; Known says which names it may give.
-	Account string
-	Known   func(account string) bool
+	// Accounts are those for which the fleet has a key; none, if nobody knows yet.
+	Accounts func(context.Context) ([]string, error)
 
 	Queue Queue
 	Log   *slog.Logger
@@ -58,7 +57,7 @@ func Mounts(cfg Config) map[string]http.Handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	d := &door{cfg: cfg, keys: newKeyring(cfg.Secrets), token: auth.NewTokens([]auth.Token{{Secret: cfg.Token}}), post: &batcher{queue: cfg.Queue}, talk: teller{log: cfg.Log, limit: talk.Limit{Now: cfg.Now}}}
+	d := &door{cfg: cfg, keys: newKeyring(cfg.Secrets), token: auth.NewTokens([]auth.Token{{Secret: cfg.Token}}), roll: &roll{ask: cfg.Accounts, now: cfg.Now}, post: &batcher{queue: cfg.Queue}, talk: teller{log: cfg.Log, limit: talk.Limit{Now: cfg.Now}}}
 	mounts["/webhooks/heygen"] = d.route(d.signed)
 	if !cfg.Token.IsZero() {
 		mounts["/webhooks/heygen/{token}"] = d.route(d.unsigned)
@@ -70,6 +69,7 @@ type door struct {
 	cfg   Config
 	keys  keyring
 	token *auth.Tokens // of the path
+	roll  *roll
 	post  *batcher
 	talk  teller
 }
@@ -121,18 +121,11 @@ func (d *door) unsigned(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, why := readBody(w, r)
-	account := d.cfg.Account
-	if name := r.URL.Query().Get("account"); name != "" {
-		account = name
-	}
-	if why == "" && !d.cfg.Known(account) {
-		why = wrongAccount
-	}
 	if why != "" {
 		d.refuse(w, r, why)
 		return
 	}
-	d.accept(w, r, account, body)
+	d.accept(w, r, r.URL.Query().Get("account"), body)
 }
 
 // refuse says no more than that: a caller who guesses shall not learn how close he was.
@@ -142,8 +135,9 @@ func (d *door) refuse(w http.ResponseWriter, r *http.Request, why string) {
 		"REELKEEP_WEBHOOK_SECRETS, webhook_secrets of an account and REELKEEP_WEBHOOK_TOKEN set what is; the log tells what was wrong").ServeHTTP(w, r)
 }
 
-// accept hands in what the delivery names, and answers when Redis holds it.
-func (d *door) accept(w http.ResponseWriter, r *http.Request, account string, body []byte) {
+// accept hands in what the delivery names, and answers when Redis holds it. whose is the account that it is for, as far as
+// it says so.
+func (d *door) accept(w http.ResponseWriter, r *http.Request, whose string, body []byte) {
 	e := parse(body)
 	if e.videoID == "" {
 		d.cfg.Log.Debug("a delivery of HeyGen's names no video for us", "event", e.name)
@@ -152,8 +146,15 @@ func (d *door) accept(w http.ResponseWriter, r *http.Request, account string, bo
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	receipt, err := d.post.signal(ctx, queue.Job{VideoID: e.videoID, Account: account})
+	account, err := d.roll.whose(ctx, whose)
+	var receipt queue.Receipt
+	if err == nil {
+		receipt, err = d.post.signal(ctx, queue.Job{VideoID: e.videoID, Account: account})
+	}
 	switch {
+	case errors.Is(err, errNoAccount), errors.Is(err, errWhose):
+		d.refuse(w, r, wrongAccount)
+		return
 	case errors.Is(err, queue.ErrInvalidJob):
 		d.cfg.Log.Debug("a delivery of HeyGen's can't be handed in", "event", e.name, "err", err)
 	case err != nil:

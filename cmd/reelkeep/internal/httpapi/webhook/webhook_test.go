@@ -68,7 +68,7 @@ func newDoor(change func(*webhook.Config)) *door {
 	d := &door{desk: &desk{}, log: &bytes.Buffer{}}
 	cfg := webhook.Config{
 		Secrets: []webhook.Secret{{"default", secret.New("whsec_older")}, {"default", secret.New(vectorSecret)}, {"west", secret.New(westSecret)}},
-		Token:   secret.New(pathToken), Account: "default", Known: func(a string) bool { return a == "default" || a == "west" },
+		Token:   secret.New(pathToken), Accounts: func(context.Context) ([]string, error) { return []string{"default", "west"}, nil },
 		Queue: d.desk, Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: func() time.Time { return time.Unix(1790000000, 0) },
 	}
@@ -152,6 +152,56 @@ func TestTheSecretThatVerifiesTellsTheAccount(t *testing.T) {
 	}
 	if code := d.send("POST", "/webhooks/heygen", body, "Signature", sign("whsec_older", body)); code != 200 || d.took() != "default/v1success" {
 		t.Errorf("a delivery with the older of two secrets: %d", code)
+	}
+}
+
+// A door without keys learns from Redis which accounts there are.
+func TestADeliveryIsForAnAccountOfTheFleet(t *testing.T) {
+	t.Parallel()
+	body := vectors(t)[0].body
+	for name, c := range map[string]struct {
+		fleet []string
+		err   error
+		whose string // ?account=
+		code  int
+		want  string
+	}{
+		"one of another name":  {[]string{"west"}, nil, "", 200, "west/v1success"},
+		"one, by its name":     {[]string{"west"}, nil, "west", 200, "west/v1success"},
+		"the default one":      {[]string{"default", "west"}, nil, "", 200, "default/v1success"},
+		"the other one":        {[]string{"default", "west"}, nil, "west", 200, "west/v1success"},
+		"whose of two":         {[]string{"east", "west"}, nil, "", 401, ""},
+		"nobody's":             {[]string{"east", "west"}, nil, "default", 401, ""},
+		"not known yet":        {nil, nil, "", 503, ""},
+		"not known yet, named": {nil, nil, "west", 503, ""},
+		"Redis is away":        {nil, errors.New("connection refused"), "west", 503, ""},
+	} {
+		asked := 0
+		d := newDoor(func(cfg *webhook.Config) {
+			cfg.Secrets = []webhook.Secret{{Secret: secret.New(vectorSecret)}}
+			cfg.Accounts = func(context.Context) ([]string, error) { asked++; return c.fleet, c.err }
+		})
+		for range 2 {
+			path := "/webhooks/heygen/" + pathToken
+			if c.whose != "" {
+				path += "?account=" + c.whose
+			}
+			if code := d.send("POST", path, body); code != c.code {
+				t.Errorf("%s: %d, want %d", name, code, c.code)
+			}
+			if got := d.took(); got != c.want {
+				t.Errorf("%s: handed in %q, want %q", name, got, c.want)
+			}
+			if c.whose != "" {
+				continue
+			}
+			if code := d.send("POST", "/webhooks/heygen", body, "Signature", sign(vectorSecret, body)); code != c.code || d.took() != c.want {
+				t.Errorf("%s, signed: %d, want %d", name, code, c.code)
+			}
+		}
+		if c.code == 200 && asked != 1 {
+			t.Errorf("%s: Redis was asked %d times", name, asked)
+		}
 	}
 }
 
