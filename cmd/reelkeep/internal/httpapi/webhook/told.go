@@ -28,6 +28,8 @@ func hints(why string) string {
 	switch why {
 	case noSignature, wrongMAC:
 		return "if it was HeyGen's, its secret is missing in REELKEEP_WEBHOOK_SECRETS or in webhook_secrets of its account; reelkeep webhook list shows what is registered"
+	case crowded:
+		return "HeyGen's deliveries are short: somebody else sends these; keep him out in front of reelkeep"
 	case wrongTime:
 		return "if it was HeyGen's, look at this machine's clock"
 	case wrongToken:

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -16,10 +17,17 @@ import (
 )
 
 const (
-	maxBody = 1 << 20
+	// maxBody is a hundred times what HeyGen sends.
+	maxBody = 256 << 10
+	// commonBody is what any delivery of HeyGen's fits into. One that is longer needs one of the places for long ones, so that
+	// strangers who send long bodies slowly take memory for so many, and no place of HeyGen's.
+	commonBody = 16 << 10
+	longBodies = 64
+	// roomWait is how long such a place is waited for.
+	roomWait = 500 * time.Millisecond
 	// maxDrain is how much of a body that is too long is read all the same: whoever is cut off in the middle of it hears
 	// no answer.
-	maxDrain    = 16 << 20
+	maxDrain    = 1 << 20
 	readTimeout = 10 * time.Second
 	// patience is how long Redis may take. HeyGen waits some ten seconds.
 	patience = 8 * time.Second
@@ -57,7 +65,7 @@ func Mounts(cfg Config) map[string]http.Handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	d := &door{cfg: cfg, keys: newKeyring(cfg.Secrets), token: auth.NewTokens([]auth.Token{{Secret: cfg.Token}}), roll: &roll{ask: cfg.Accounts, now: cfg.Now}, post: &batcher{queue: cfg.Queue}, talk: teller{log: cfg.Log, limit: talk.Limit{Now: cfg.Now}}}
+	d := &door{cfg: cfg, keys: newKeyring(cfg.Secrets), token: auth.NewTokens([]auth.Token{{Secret: cfg.Token}}), roll: &roll{ask: cfg.Accounts, now: cfg.Now}, post: &batcher{queue: cfg.Queue}, long: make(chan struct{}, longBodies), talk: teller{log: cfg.Log, limit: talk.Limit{Now: cfg.Now}}}
 	mounts["/webhooks/heygen"] = d.route(d.signed)
 	if !cfg.Token.IsZero() {
 		mounts["/webhooks/heygen/{token}"] = d.route(d.unsigned)
@@ -71,6 +79,7 @@ type door struct {
 	token *auth.Tokens // of the path
 	roll  *roll
 	post  *batcher
+	long  chan struct{} // holds a token for each long body that is being read
 	talk  teller
 }
 
@@ -80,6 +89,8 @@ func (d *door) route(deliver http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodPost:
+			// Whoever sends a byte at a time keeps a connection, and not for long. A writer that has no deadline is a test's.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
 			deliver(w, r)
 		case http.MethodOptions, http.MethodGet, http.MethodHead:
 			w.Header().Set("Allow", allow)
@@ -99,10 +110,16 @@ const (
 	wrongTime    = "wrong_time"
 	wrongToken   = "wrong_token"
 	wrongAccount = "unknown_account"
+	crowded      = "too_many_long_bodies"
 )
 
 func (d *door) signed(w http.ResponseWriter, r *http.Request) {
-	body, why := readBody(w, r)
+	if len(signatures(r.Header)) == 0 {
+		w.Header().Set("Connection", "close") // else net/http reads the body before it answers
+		d.refuse(w, r, noSignature)
+		return
+	}
+	body, why := d.readBody(w, r)
 	var account string
 	if why == "" {
 		account, why = d.keys.verify(r.Header, body, d.cfg.Now())
@@ -116,11 +133,11 @@ func (d *door) signed(w http.ResponseWriter, r *http.Request) {
 
 func (d *door) unsigned(w http.ResponseWriter, r *http.Request) {
 	if d.token.Access(r.PathValue("token")).None() {
-		drain(r)
+		w.Header().Set("Connection", "close")
 		d.refuse(w, r, wrongToken)
 		return
 	}
-	body, why := readBody(w, r)
+	body, why := d.readBody(w, r)
 	if why != "" {
 		d.refuse(w, r, why)
 		return
@@ -131,6 +148,12 @@ func (d *door) unsigned(w http.ResponseWriter, r *http.Request) {
 // refuse says no more than that: a caller who guesses shall not learn how close he was.
 func (d *door) refuse(w http.ResponseWriter, r *http.Request, why string) {
 	d.talk.refused(why)
+	if why == crowded {
+		p := problem.New(http.StatusServiceUnavailable, "busy", "too many long deliveries come at once", "deliver it again in a moment")
+		p.RetryAfter = 5 * time.Second
+		p.ServeHTTP(w, r)
+		return
+	}
 	problem.New(http.StatusUnauthorized, "unauthorized", "this delivery is not proven to be HeyGen's",
 		"REELKEEP_WEBHOOK_SECRETS, webhook_secrets of an account and REELKEEP_WEBHOOK_TOKEN set what is; the log tells what was wrong").ServeHTTP(w, r)
 }
@@ -170,14 +193,22 @@ func (d *door) accept(w http.ResponseWriter, r *http.Request, whose string, body
 }
 
 // readBody reads a body that is not longer than it may be. why says what is wrong with it.
-func readBody(w http.ResponseWriter, r *http.Request) (body []byte, why string) {
-	// Whoever sends a byte at a time keeps a connection, and not for long. A writer that has no deadline is a test's.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
+func (d *door) readBody(w http.ResponseWriter, r *http.Request) (body []byte, why string) {
 	if r.ContentLength > maxBody {
 		drain(r)
 		return nil, tooLong
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, commonBody+1))
+	if err == nil && len(body) > commonBody {
+		if !d.room(r.Context()) {
+			w.Header().Set("Connection", "close")
+			return nil, crowded
+		}
+		defer func() { <-d.long }()
+		long := bytes.NewBuffer(body)
+		_, err = long.ReadFrom(io.LimitReader(r.Body, maxBody+1-commonBody))
+		body = long.Bytes()
+	}
 	switch {
 	case err != nil:
 		return nil, brokenOff
@@ -186,6 +217,18 @@ func readBody(w http.ResponseWriter, r *http.Request) (body []byte, why string) 
 		return nil, tooLong
 	}
 	return body, ""
+}
+
+// room waits a moment for a place for a long body, and says whether there is one.
+func (d *door) room(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, roomWait)
+	defer cancel()
+	select {
+	case d.long <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // drain reads on for a while, so that the sender comes to read the answer. One that asks before it sends needs no such help.
