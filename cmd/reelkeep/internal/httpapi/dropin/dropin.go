@@ -28,6 +28,8 @@ const (
 	// enqueueTimeout and mostEnqueues bound what a Redis that hangs costs; a sweep finds the video as well.
 	enqueueTimeout = 5 * time.Second
 	mostEnqueues   = 256
+	// mostStrangers is how many requests of those whom we don't know are passed through at once.
+	mostStrangers = 256
 	// settleTimeout is how long what is to be enqueued is waited for at the end.
 	settleTimeout = time.Second
 	// stallLimit is for how long neither side may send a byte of a body.
@@ -73,6 +75,7 @@ type Handler struct {
 	lookTimeout time.Duration
 
 	talk    talk.Limit
+	strange chan struct{} // holds a token for each request of a stranger
 	sending chan struct{}         // holds a token for each video that is being enqueued
 	proxy   httputil.ReverseProxy // what all requests have in common
 }
@@ -95,7 +98,7 @@ func New(cfg Config, deps Deps) (*Handler, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{cfg: cfg, deps: deps, links: links{cfg.BaseURL, deps.Signer}, callers: newCallers(deps.Accounts, deps.Tokens), target: target, lookTimeout: lookTimeout, sending: make(chan struct{}, mostEnqueues)}
+	h := &Handler{cfg: cfg, deps: deps, links: links{cfg.BaseURL, deps.Signer}, callers: newCallers(deps.Accounts, deps.Tokens), target: target, lookTimeout: lookTimeout, strange: make(chan struct{}, mostStrangers), sending: make(chan struct{}, mostEnqueues)}
 	h.proxy = httputil.ReverseProxy{
 		Transport:     newTransport(),
 		FlushInterval: -1, // what HeyGen sends now is wanted now
@@ -243,8 +246,18 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, e *errand) {
 		return
 	}
 	if e.who.vague {
-		refuse(w, r, http.StatusUnauthorized, "this token is for several accounts: use one of a single account (account:token in REELKEEP_API_TOKENS)")
+		refuse(w, r, http.StatusUnauthorized, "it is not clear which key of HeyGen's this token stands for: use one of a single account (account:token in REELKEEP_API_TOKENS) that has a key here")
 		return
+	}
+	if !e.who.known() {
+		select {
+		case h.strange <- struct{}{}:
+			defer func() { <-h.strange }()
+		default:
+			w.Header().Set("Retry-After", "5")
+			refuse(w, r, http.StatusServiceUnavailable, "too many requests with keys that reelkeep does not know are under way")
+			return
+		}
 	}
 	clear(w.Header()) // what our server says with every answer is not part of HeyGen's
 	out, in := stall.Guard(w, r, stallLimit)

@@ -630,6 +630,25 @@ func TestAQueueThatHangsDelaysNoAnswer(t *testing.T) {
 	}
 }
 
+func TestStrangersLeaveRoomForThoseWeKnow(t *testing.T) {
+	b := setup(t, true, "")
+	for range cap(b.dropin.strange) {
+		b.dropin.strange <- struct{}{}
+	}
+	if a := b.ask("/v2/avatars", "x-api-key: sk_stranger"); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || b.vendor.asked() > 0 {
+		t.Errorf("one stranger too many: %d %v %s", a.status, a.header, a.body)
+	}
+	if a := b.ask("/v2/avatars", "x-api-key: "+keyOfDefault); a.status != http.StatusOK {
+		t.Errorf("an account's key meanwhile: %d", a.status)
+	}
+	<-b.dropin.strange
+	for range 3 {
+		if a := b.ask("/v2/avatars", "x-api-key: sk_stranger"); a.status != http.StatusOK {
+			t.Errorf("with room for one: %d", a.status)
+		}
+	}
+}
+
 func TestALoopIsNoticed(t *testing.T) {
 	b := setup(t, true, "")
 	var url string

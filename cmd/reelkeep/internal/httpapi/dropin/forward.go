@@ -140,7 +140,7 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
 
 // refuse answers in the shape that HeyGen's clients read: v3 has an error object, the older ones a code and a message.
 func refuse(w http.ResponseWriter, r *http.Request, status int, message string) {
-	body := object{{"code", json400(status)}, {"data", null()}, {"message", quote(message)}}
+	body := object{{"code", legacyCode(status)}, {"data", null()}, {"message", quote(message)}}
 	if strings.HasPrefix(r.URL.Path, "/v3/") {
 		code := strings.ToLower(strings.ReplaceAll(http.StatusText(status), " ", "_"))
 		body = object{{"error", object{{"code", quote(code)}, {"message", quote(message)}}.encode()}}
@@ -148,8 +148,8 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, message string) 
 	writeJSON(w, status, body.encode())
 }
 
-// json400 is a code of v1's kind: longer than an HTTP status, as HeyGen's own are.
-func json400(status int) []byte { return []byte(strconv.Itoa(status * 1000)) }
+// legacyCode is a code of v1's kind: longer than an HTTP status, as HeyGen's own are.
+func legacyCode(status int) []byte { return []byte(strconv.Itoa(status * 1000)) }
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()
