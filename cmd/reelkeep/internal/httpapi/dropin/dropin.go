@@ -75,7 +75,7 @@ type Handler struct {
 	lookTimeout time.Duration
 
 	talk    talk.Limit
-	strange chan struct{} // holds a token for each request of a stranger
+	strange chan struct{}         // holds a token for each request of a stranger
 	sending chan struct{}         // holds a token for each video that is being enqueued
 	proxy   httputil.ReverseProxy // what all requests have in common
 }
