@@ -147,7 +147,8 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request, api, id string)
 		h.cfg.Log.Warn("answer not made", "video_id", id, "account", who.account.Name, "err", err)
 	}
 	e := &errand{who: who, worth: true}
-	defer func() { // also if whoever asked leaves in the middle of the answer, which ReverseProxy ends by a panic
+	// Also if whoever asked leaves in the middle of the answer, which ReverseProxy ends by a panic.
+	defer func() { //nolint:contextcheck // the context is the request's
 		if e.worth {
 			h.enqueue(r.Context(), k)
 		}
@@ -185,7 +186,7 @@ func (h *Handler) enqueue(ctx context.Context, k storage.VideoKey) {
 	select {
 	case h.sending <- struct{}{}:
 	default:
-		h.missed(k, errors.New("Redis (REELKEEP_REDIS) is too slow"))
+		h.missed(k, errors.New("too many wait for Redis (REELKEEP_REDIS)"))
 		return
 	}
 	go func() {
