@@ -130,7 +130,7 @@ func (c *Client) enqueueSome(ctx context.Context, account string, b *batch, whic
 				m.next = next
 			}
 			m.receipts = append(m.receipts, receipt)
-			b.fresh = b.fresh || m.next != nil || m.from.fresh(now)
+			b.fresh = b.fresh || m.next != nil || m.from.fresh(now, c.syncer.window())
 		}
 		if m.next == nil {
 			b.answer(m)

@@ -17,8 +17,11 @@ const (
 	syncPatience = 2 * time.Second
 	// syncForget is how long a Redis without WAITAOF is not asked again: it may be upgraded one day.
 	syncForget = 10 * time.Minute
-	// syncFresh is how long a duplicate is taken for one whose first mention may not be on disk yet.
+	// syncFresh is how long a duplicate is taken for one whose first mention may not be on disk yet; syncDoubt is that after
+	// the disk was seen to stall, until it is seen to work again. Whoever hands a video in a second time does so because
+	// the first receipt never came.
 	syncFresh = 10 * time.Second
+	syncDoubt = time.Hour
 )
 
 // syncer asks Redis to bring accepted videos to its disk before their receipt is given (WAITAOF, Redis 7.2). A Redis
@@ -27,11 +30,13 @@ const (
 type syncer struct {
 	mu    sync.Mutex
 	never time.Time // WAITAOF is not there before this time
+	// failed: the last wait ended without the disk. What was accepted since may be on no disk.
+	failed bool
 }
 
 // synced returns when everything written so far, by whichever connection, is in the append-only file on the disk of
 // the node that holds the ledger. One round trip, whatever the number of videos.
-func (c *Client) synced(ctx context.Context) error {
+func (c *Client) synced(ctx context.Context) (again error) {
 	if !c.syncer.worth(c.now()) {
 		return nil
 	}
@@ -45,6 +50,7 @@ func (c *Client) synced(ctx context.Context) error {
 	wrote := pipe.Set(ctx, keySynced, "1", 0)
 	wait := pipe.Do(ctx, "waitaof", 1, 0, syncPatience.Milliseconds())
 	_, err = pipe.Exec(ctx)
+	defer func() { c.syncer.note(again != nil) }()
 	switch _, refused := errors.AsType[redis.Error](wait.Err()); {
 	case wrote.Err() == nil && refused:
 		c.syncer.forget(c.now())
@@ -107,7 +113,23 @@ func (s *syncer) forget(now time.Time) {
 	s.never = now.Add(syncForget)
 }
 
+func (s *syncer) note(failed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = failed
+}
+
+// window is for how long a video that was accepted counts as fresh.
+func (s *syncer) window() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed {
+		return syncDoubt
+	}
+	return syncFresh
+}
+
 // fresh says whether a waiting video was accepted so lately that a receipt for it must wait for the disk too.
-func (h *held) fresh(now int64) bool {
-	return h.entry != nil && now-h.entry.Accepted < syncFresh.Milliseconds()
+func (h *held) fresh(now int64, window time.Duration) bool {
+	return h.entry != nil && now-h.entry.Accepted < window.Milliseconds()
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,6 +112,36 @@ func TestDiskThatDoesNotAnswerIsNoReceipt(t *testing.T) {
 	}
 	if f.questions() != 2 {
 		t.Errorf("asked %d times", f.questions())
+	}
+}
+
+// Whoever got no receipt comes back whenever he likes; what he hands in again is a duplicate that may be on no disk.
+func TestADuplicateWaitsForADiskThatHasFailed(t *testing.T) {
+	t.Parallel()
+	var stalled atomic.Bool
+	stalled.Store(true)
+	f := newDiskFront(t, func() string {
+		if stalled.Load() {
+			return notOnDisk
+		}
+		return onDisk
+	})
+	now := time.Now()
+	srv, err := queue.NewServer(connect(t, f.URL()), queue.ServerConfig{Now: func() time.Time { return now }}, queue.HandlerFunc(archives))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := srv.Client()
+	for i, step := range []struct {
+		after   time.Duration
+		stalled bool
+		asked   int
+	}{{0, true, 1}, {11 * time.Second, true, 2}, {5 * time.Minute, true, 3}, {5 * time.Minute, false, 4}, {11 * time.Second, false, 4}} {
+		now = now.Add(step.after)
+		stalled.Store(step.stalled)
+		if _, err := c.Enqueue(t.Context(), queue.Job{VideoID: "v"}); (err != nil) != step.stalled || f.questions() != step.asked {
+			t.Errorf("step %d: %v, after %d questions; want %d", i, err, f.questions(), step.asked)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ type enqueued struct{ Results []report.Receipt }
 // One machine, everything in one process: hand in over HTTP, wait, read.
 func TestAVideoIsArchivedOverHTTP(t *testing.T) {
 	f := newFleet(t, heygensim.Options{})
-	f.env = append(f.env, "REELKEEP_PUBLIC_URL=https://videos.example.com") // both tell permalinks then
+	f.env = append(f.env, "REELKEEP_PUBLIC_URL=http://localhost:1") // both tell permalinks then
 	ids := f.videos("h", 3, 1*mib)
 	p := f.serve()
 	p.open()
@@ -52,7 +52,7 @@ func TestAVideoIsArchivedOverHTTP(t *testing.T) {
 			return v.State == "archived"
 		})
 		if v.Bytes == 0 || v.SealedAt == nil || v.Metadata["order"] != "17" || len(v.Assets) == 0 || v.Assets[0].State != "stored" ||
-			v.Assets[0].Permalink == nil || *v.Assets[0].Permalink != "https://videos.example.com/v/"+id+"/video" {
+			v.Assets[0].Permalink == nil || *v.Assets[0].Permalink != "http://localhost:1/v/"+id+"/video" {
 			t.Errorf("%+v", v)
 		}
 		f.proveStored(id)

@@ -45,6 +45,7 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/httpapi/problem":   nil,
 		"cmd/reelkeep/internal/httpapi/manifests": {"storage"},
 		"cmd/reelkeep/internal/httpapi/stall":     nil,
+		"cmd/reelkeep/internal/httpapi/talk":      nil,
 		"cmd/reelkeep/internal/httpapi/sharelink": {"worker/secret"},
 		// The doors.
 		"cmd/reelkeep/internal/httpapi/web":       {"queue", "storage", "worker/secret", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},
@@ -53,7 +54,7 @@ func rooms() map[string][]string {
 		// The measurements look at the program from outside, as its users do: they know nothing of how it works.
 		"cmd/bench":                             {"worker/heygen/heygensim"},
 		"cmd/reelkeep/internal/notify":          {"queue", "worker/fetch", "worker/secret", "cmd/reelkeep/internal/report"},
-		"cmd/reelkeep/internal/httpapi/webhook": {"queue", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/auth", "cmd/reelkeep/internal/httpapi/problem"},
+		"cmd/reelkeep/internal/httpapi/webhook": {"queue", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/auth", "cmd/reelkeep/internal/httpapi/problem", "cmd/reelkeep/internal/httpapi/sharelink", "cmd/reelkeep/internal/httpapi/talk"},
 	}
 }
 

@@ -44,11 +44,20 @@ func webhookRegister(con *console) *cli.Command {
 			&cli.StringFlag{Name: "events", Usage: "comma list of HeyGen's events, such as avatar_video.success,avatar_video_gif.success; all, unless said"},
 		),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			api, _, err := webhookClient(c, con, checkHookURL(c))
+			api, account, err := webhookClient(c, con, checkHookURL(c))
 			if err != nil {
 				return err
 			}
-			return registerHook(ctx, c, con, api)
+			r, err := registerHook(ctx, c, con, api)
+			if err != nil {
+				return err
+			}
+			if !c.Bool("json") {
+				return con.dataf("%s", r.Secret.Reveal())
+			}
+			told := hookReportOf(account, r)
+			told.Secret = report.OrNull(r.Secret.Reveal())
+			return con.dataJSON(told)
 		},
 	}
 }
@@ -144,7 +153,8 @@ func checkHookURL(c *cli.Command) error {
 // secretPatience is how long HeyGen may take to show the secret of a new address.
 const secretPatience = 30 * time.Second
 
-func registerHook(ctx context.Context, c *cli.Command, con *console, api *heygen.Client) error {
+// registerHook returns the endpoint with its secret.
+func registerHook(ctx context.Context, c *cli.Command, con *console, api *heygen.Client) (heygen.Endpoint, error) {
 	address := c.Args().First()
 	var events []string
 	for event := range strings.SplitSeq(c.String("events"), ",") {
@@ -157,21 +167,16 @@ func registerHook(ctx context.Context, c *cli.Command, con *console, api *heygen
 	}
 	hook, err := api.AddEndpoint(ctx, address, events)
 	if err != nil {
-		return err
+		return hook, err
 	}
 	if hook.Secret.IsZero() {
 		con.sayf("registered as %s; waiting for HeyGen to show the secret", hook.ID)
 		if hook.Secret, err = awaitSecret(ctx, api, hook); err != nil {
-			return fmt.Errorf("%s is registered, and its secret unknown: remove it (reelkeep webhook remove %s) and register it again: %w", hook.ID, hook.ID, err)
+			return hook, fmt.Errorf("%s is registered, and its secret unknown: remove it (reelkeep webhook remove %s) and register it again: %w", hook.ID, hook.ID, err)
 		}
 	}
 	con.sayf("registered as %s (%s). Add its secret to the file that REELKEEP_WEBHOOK_SECRETS_FILE names, or to webhook_secrets of the account,\nand start the service anew. It is not shown again.", hook.ID, hook.API)
-	if c.Bool("json") {
-		r := hookReportOf(c.String("account"), hook)
-		r.Secret = report.OrNull(hook.Secret.Reveal())
-		return con.dataJSON(r)
-	}
-	return con.dataf("%s", hook.Secret.Reveal())
+	return hook, nil
 }
 
 // awaitSecret looks for the secret where v1 shows it, and in the end has v3 make another one, which nobody can miss: the

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net"
 	"net/url"
@@ -16,16 +17,27 @@ import (
 )
 
 // door is the HTTP door of a process with the role api; of one without it there is none.
-type door struct{ server *httpapi.Server }
+type door struct {
+	server *httpapi.Server
+	settle func() // ends what outlives the last request
+}
 
-// mayListen refuses an address that others reach if nothing would keep them out.
+// mayListen refuses what others reach if nothing would keep them out: an address of other machines', and a name of ours by
+// which they come. What forwards to loopback may look like this machine itself.
 func mayListen(cfg config.Config) error {
-	host, _, err := net.SplitHostPort(cfg.Listen)
-	if err != nil || len(cfg.APITokens) > 0 || (host != "" && auth.Loopback(host)) {
+	if len(cfg.APITokens) > 0 {
 		return nil
 	}
-	return &config.SettingError{Env: "REELKEEP_LISTEN", Got: cfg.Listen,
-		Want: "an address of loopback, such as 127.0.0.1:8080, as long as REELKEEP_API_TOKENS is not set (openssl rand -hex 32 makes a good token)"}
+	var errs []error
+	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil && (host == "" || !auth.Loopback(host)) {
+		errs = append(errs, &config.SettingError{Env: "REELKEEP_LISTEN", Got: cfg.Listen,
+			Want: "an address of loopback, such as 127.0.0.1:8080, as long as REELKEEP_API_TOKENS is not set (openssl rand -hex 32 makes a good token)"})
+	}
+	if own, err := url.Parse(cfg.PublicURL); err == nil && own.Host != "" && !auth.Loopback(own.Host) {
+		errs = append(errs, &config.SettingError{Env: "REELKEEP_API_TOKENS",
+			Want: "set a token (openssl rand -hex 32 makes a good one): REELKEEP_PUBLIC_URL says that others reach the API, and what brings their requests here may look like this machine"})
+	}
+	return errors.Join(errs...)
 }
 
 // openDoor listens. Like the door for the platform it is open before anything is contacted, so that an address that is
@@ -42,7 +54,7 @@ func (s *service) openDoor(ctx context.Context) (*door, error) {
 	if len(s.cfg.APITokens) == 0 {
 		s.log.Warn("no token is set: the API answers only requests of this machine", "hint", "set REELKEEP_API_TOKENS")
 	}
-	return &door{server}, nil
+	return &door{server, func() {}}, nil
 }
 
 // Close may be called after the role has closed it.
@@ -55,7 +67,7 @@ func (d *door) Close() error {
 
 // newAPI brings together what the door serves, and returns the role.
 func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.Context) error, error) {
-	links, mounts, err := s.newLinks(client, p, d.server.Addr())
+	links, mounts, err := s.newLinks(client, p, d)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +93,7 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 		if s.opened != nil {
 			s.opened(d.server.Addr())
 		}
+		defer d.settle()                           // before Redis is closed
 		defer context.AfterFunc(ctx, page.Close)() // nobody waits for streams that have no end
 		return d.server.Serve(ctx, handler, func() { s.board.door(false) })
 	}, nil

@@ -12,11 +12,7 @@ import (
 // webhooks are the routes for HeyGen's deliveries.
 func (s *service) webhooks(client *queue.Client) map[string]http.Handler {
 	return webhook.Mounts(webhook.Config{
-		Secrets: webhookSecrets(s.cfg), Token: s.cfg.WebhookToken, Account: unnamedAccount(s.cfg),
-		Known: func(account string) bool {
-			// A door without keys takes any account: which there are, the workers know.
-			return config.ValidAccount(account) && (len(s.cfg.Accounts) == 0 || slices.Contains(s.cfg.AccountNames(), account))
-		},
+		Secrets: webhookSecrets(s.cfg), Token: s.cfg.WebhookToken, Accounts: s.accounts(client),
 		Queue: client, Log: s.log,
 	})
 }
@@ -32,7 +28,7 @@ func unnamedAccount(cfg config.Config) string {
 func webhookSecrets(cfg config.Config) []webhook.Secret {
 	var out []webhook.Secret
 	for _, secret := range cfg.WebhookSecrets {
-		out = append(out, webhook.Secret{Account: unnamedAccount(cfg), Secret: secret})
+		out = append(out, webhook.Secret{Secret: secret})
 	}
 	for _, account := range cfg.Accounts {
 		for _, secret := range account.WebhookSecrets {

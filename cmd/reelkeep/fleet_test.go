@@ -403,6 +403,7 @@ func TestWhatAServiceCannotWorkWithEndsIt(t *testing.T) {
 		{"a wrong secret of the store", []string{"AWS_SECRET_ACCESS_KEY=nonsense"}, nil, exitDependency, "AWS_"},
 		{"a bucket that is not there", []string{"REELKEEP_STORE=s3://no-such-bucket-here"}, nil, exitDependency, "REELKEEP_STORE"},
 		{"an API for everybody", []string{"REELKEEP_LISTEN=0.0.0.0:0"}, nil, exitUsage, "REELKEEP_API_TOKENS"},
+		{"an API for everybody behind a proxy", []string{"REELKEEP_PUBLIC_URL=https://videos.example.com"}, nil, exitUsage, "REELKEEP_API_TOKENS: set a token"},
 		{"an API for all of IPv6", []string{"REELKEEP_LISTEN=:0"}, nil, exitUsage, "REELKEEP_LISTEN"},
 		{"an API at an address that is taken", []string{"REELKEEP_LISTEN=" + strings.TrimPrefix(minio.Endpoint, "http://")}, nil, exitUsage, "REELKEEP_LISTEN"},
 		{"an address that is taken", []string{"REELKEEP_OPS_LISTEN=" + strings.TrimPrefix(minio.Endpoint, "http://")}, nil, exitUsage, "REELKEEP_OPS_LISTEN"},

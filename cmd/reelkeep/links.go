@@ -66,8 +66,8 @@ func (s *service) proxies(p *parts) bool {
 }
 
 // newLinks builds what lies behind our links: permalinks, share links and HeyGen's own routes.
-func (s *service) newLinks(client *queue.Client, p *parts, addr string) (*permalink.Links, map[string]http.Handler, error) {
-	base, signer := publicURL(s.cfg, addr), sharelink.NewSigner(s.cfg.LinkSecrets)
+func (s *service) newLinks(client *queue.Client, p *parts, d *door) (*permalink.Links, map[string]http.Handler, error) {
+	base, signer := publicURL(s.cfg, d.server.Addr()), sharelink.NewSigner(s.cfg.LinkSecrets)
 	known := manifests.New(p.shelf.Store, nil)
 	mounts := permalink.New(
 		permalink.Config{
@@ -87,14 +87,15 @@ func (s *service) newLinks(client *queue.Client, p *parts, addr string) (*permal
 	for i, a := range s.cfg.Accounts {
 		accounts[i] = dropin.Account{Name: a.Name, Key: a.Key}
 	}
-	d, err := dropin.New(
+	handler, err := dropin.New(
 		dropin.Config{HeyGenURL: s.cfg.HeyGenURL, BaseURL: base, Full: s.cfg.DropIn == dropinFull, Log: s.log},
 		dropin.Deps{Manifests: known, Queue: client, Signer: signer, Accounts: accounts, Tokens: tokensOf(s.cfg)},
 	)
 	if err != nil {
 		return nil, nil, withCode(exitUsage, err)
 	}
-	maps.Copy(mounts, d.Mounts())
+	d.settle = handler.Settle
+	maps.Copy(mounts, handler.Mounts())
 	return links, mounts, nil
 }
 

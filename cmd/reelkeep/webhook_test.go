@@ -106,6 +106,21 @@ func TestARegisteredWebhookArchivesWhatHeyGenTellsOf(t *testing.T) {
 	}
 }
 
+func TestARegisteredWebhookTellsWhoseItIs(t *testing.T) {
+	f := newFleet(t, heygensim.Options{})
+	there := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer there.Close()
+	file := t.TempDir() + "/accounts.json"
+	if err := os.WriteFile(file, []byte(`[{"name":"brand-a","api_key":"`+f.sim.Key()+`"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := f.reelkeep([]string{"HEYGEN_API_KEY=", "REELKEEP_ACCOUNTS_FILE=" + file}, "webhook", "register", "--json", there.URL)
+	var hook struct{ Account, Secret string }
+	if err := json.Unmarshal([]byte(out), &hook); err != nil || hook.Account != "brand-a" || hook.Secret == "" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // A late file's event settles a partial video long before it would be looked at by itself.
 func TestALateFilesEventSettlesAPartialVideo(t *testing.T) {
 	f := newFleet(t, heygensim.Options{})

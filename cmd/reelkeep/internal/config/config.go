@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,6 +124,8 @@ func Load(lookup Lookup) (Config, error) {
 	if c.Memory > 0 && c.PartSize > 0 && c.Memory < c.PartSize {
 		r.fail("REELKEEP_MEMORY", "at least one part (REELKEEP_PART_SIZE is "+r.values["REELKEEP_PART_SIZE"]+")")
 	}
+	r.notKeys(c)
+	r.ownPath(c.PublicURL)
 	c.StoreFolder = r.folder(c.Store)
 	return c, errors.Join(r.errs...)
 }
@@ -222,6 +225,19 @@ func (r *reader) origin(env string) string {
 		r.fail(env, "an origin without a path, such as https://files.example.com")
 	}
 	return strings.TrimRight(value, "/")
+}
+
+// ownPath refuses a path in our own address that begins like one of our routes: of a request to it nobody could say whether
+// what stands before us has taken the path away.
+func (r *reader) ownPath(public string) {
+	u, err := url.Parse(public)
+	if err != nil {
+		return
+	}
+	first, _, _ := strings.Cut(strings.TrimLeft(u.Path, "/"), "/")
+	if slices.Contains([]string{"api", "assets", "docs", "events", "favicon.ico", "openapi.json", "signin", "signout", "v", "v1", "v2", "v3", "videos", "webhooks"}, first) {
+		r.fail("REELKEEP_PUBLIC_URL", "an address whose path, if it has one, does not begin with /"+first+", which is a route of reelkeep's own; such as https://host/reelkeep")
+	}
 }
 
 func (r *reader) oneOf(env string, words ...string) string {

@@ -53,6 +53,16 @@ func (r *reader) apiTokens(env string, accounts []string) []APIToken {
 	return out
 }
 
+// notKeys refuses a token that is also a key of HeyGen's: whoever has one would have the other, and the drop-in could not
+// tell them apart.
+func (r *reader) notKeys(c Config) {
+	for i, t := range c.APITokens {
+		if slices.ContainsFunc(c.Accounts, func(a Account) bool { return a.Key.Reveal() == t.Token.Reveal() }) {
+			r.wrong("REELKEEP_API_TOKENS", fmt.Sprintf("token %d is also a key of HeyGen (HEYGEN_API_KEY or REELKEEP_ACCOUNTS_FILE): make one of its own (openssl rand -hex 32)", i+1))
+		}
+	}
+}
+
 const tokenCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/="
 
 // secretList splits a list at its commas; the lines of a file count as well.

@@ -86,3 +86,24 @@ func TestATokensAccountIsNotLookedForWhereThereAreNone(t *testing.T) {
 		t.Errorf("got %v, %v", c.APITokens, err)
 	}
 }
+
+func TestATokenIsNoKeyOfHeyGens(t *testing.T) {
+	t.Parallel()
+	_, err := Load(from(map[string]string{"HEYGEN_API_KEY": "TOPSECRET-key", "REELKEEP_API_TOKENS": "another-token,default:TOPSECRET-key"}))
+	if err == nil || !strings.Contains(err.Error(), "REELKEEP_API_TOKENS: token 2 is also a key") || strings.Contains(err.Error(), "TOP") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOurOwnAddressHasNoPathOfOurRoutes(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"https://h": true, "https://h/": true, "https://h/keep": true, "https://h/videos/v": true, "https://h/v4": true, "https://h/apis/x": true,
+		"https://h/v": false, "https://h/v/": false, "https://h/v1": false, "https://h/v3/x": false, "https://h/api": false, "https://h//api/v1": false, "https://h/webhooks": false,
+	} {
+		_, err := Load(from(map[string]string{"REELKEEP_PUBLIC_URL": address}))
+		if (err == nil) != want || (err != nil && !strings.Contains(err.Error(), "REELKEEP_PUBLIC_URL: ")) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}

@@ -4,7 +4,8 @@
 // machine may do anything: the listener is on loopback, and a request counts as one of this machine's own if it was
 // not handed on by a proxy, addresses us by a name of this machine, and was not made by a page of another origin. A
 // browser that runs on this machine would otherwise be everybody's way in: by a page that makes requests in its
-// user's stead, or by a name that resolves to 127.0.0.1.
+// user's stead, or by a name that resolves to 127.0.0.1. What forwards bytes (ssh -R, socat, a load balancer below HTTP) looks
+// like this machine itself: behind one there has to be a token.
 //
 // A browser that has brought a token once has a session instead, in a cookie (Guard.SignIn). It counts only in requests that
 // no page of another origin has made.

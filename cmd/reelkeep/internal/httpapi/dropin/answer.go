@@ -23,7 +23,7 @@ type links struct {
 	signer *sharelink.Signer
 }
 
-// linksOf is one link of ours for every stored asset of a video.
+// of is one link of ours for every stored asset of a video.
 func (l links) of(m *storage.Manifest) (map[heygen.Asset]json.RawMessage, error) {
 	out := map[heygen.Asset]json.RawMessage{}
 	for _, a := range m.Assets {

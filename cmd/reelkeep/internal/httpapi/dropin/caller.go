@@ -2,13 +2,18 @@ package dropin
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/sharelink"
 	"github.com/reelkeep/reelkeep/worker/secret"
 )
 
-const keyHeader = "X-Api-Key"
+// The headers in which HeyGen's callers say who they are.
+const (
+	keyHeader     = "X-Api-Key"
+	authorization = "Authorization"
+)
 
 // Account is one HeyGen account.
 type Account struct {
@@ -84,20 +89,34 @@ func (c *callers) byToken(text string) caller {
 	return caller{vague: true}
 }
 
-// dress makes the headers of a request fit to leave us: no token of ours goes with it, whoever sent it and wherever it
-// stands; who came with one gets the account's key.
+// dress makes the headers of a request fit to leave us: no token of ours goes with it, whoever sent it and in whichever form;
+// who came with one gets the account's key, and nothing else that says who asks: HeyGen wants one or the other.
 func (c *callers) dress(header http.Header, who caller) {
-	values := header[keyHeader]
-	delete(header, keyHeader)
-	for _, key := range values {
-		if c.tokens.Access(key).None() {
-			header[keyHeader] = append(header[keyHeader], key)
+	for _, name := range []string{keyHeader, authorization} {
+		values := header[name]
+		delete(header, name)
+		for _, value := range values {
+			if !c.holdsToken(value) {
+				header[name] = append(header[name], value)
+			}
 		}
 	}
-	if bearer, ok := auth.Bearer(&http.Request{Header: header}); ok && !c.tokens.Access(bearer).None() {
-		header.Del("Authorization")
-	}
+	header.Del("Cookie") // a browser's session with us; HeyGen's API has none
 	if who.token {
 		header.Set(keyHeader, who.account.Key.Reveal())
+		header.Del(authorization)
 	}
+}
+
+// holdsToken says whether the value of a header has a token of ours in it: by itself, behind the name of a scheme, or in
+// what curl -u makes of it.
+func (c *callers) holdsToken(value string) bool {
+	_, rest, _ := strings.Cut(strings.TrimSpace(value), " ")
+	user, password, _ := (&http.Request{Header: http.Header{authorization: {value}}}).BasicAuth()
+	for _, text := range []string{value, rest, user, password} {
+		if !c.tokens.Access(strings.TrimSpace(text)).None() {
+			return true
+		}
+	}
+	return false
 }

@@ -24,7 +24,7 @@ func (h *Handler) listenIn(ctx context.Context, res *http.Response, account stri
 	}
 	res.Body = &overheard{ReadCloser: res.Body, over: func(body []byte) {
 		if id := created(body, encoding); id != "" {
-			go h.enqueue(ctx, storage.VideoKey{Account: account, VideoID: id}) // bounded by enqueueTimeout
+			h.enqueue(ctx, storage.VideoKey{Account: account, VideoID: id})
 		}
 	}}
 }

@@ -12,8 +12,9 @@
 //	                                  a POST:    passed through; the video that the answer names is enqueued
 //	any other key, or none            passed through: nothing of ours is shown, looked up or enqueued
 //
-// A token is never passed through: the account's key takes its place, wherever the token stood. A token for everything
-// is for the account default, or for the only one there is.
+// A token is never passed through, in whichever form x-api-key or Authorization hold it: the account's key takes its place, and
+// that of all else that says who asks. A token for everything is for the account default, or for the only one there is.
+// Cookies pass in neither direction.
 //
 // What was archived from one generation of the API is answered in the shape of the other one too. Links are share links
 // without an end. What HeyGen had a link to and we have not stored is null: a link without its query is of no use.

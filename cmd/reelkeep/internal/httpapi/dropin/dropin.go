@@ -8,11 +8,14 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/sharelink"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/stall"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/talk"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker/heygen"
@@ -20,8 +23,15 @@ import (
 )
 
 const (
-	// enqueueTimeout bounds what a Redis that hangs costs; a sweep finds the video as well.
+	// lookTimeout is what a store that hangs may cost an answer, be it of one video or of a whole list. HeyGen's own is next.
+	lookTimeout = 2 * time.Second
+	// enqueueTimeout and mostEnqueues bound what a Redis that hangs costs; a sweep finds the video as well.
 	enqueueTimeout = 5 * time.Second
+	mostEnqueues   = 256
+	// mostStrangers is how many requests of those whom we don't know are passed through at once.
+	mostStrangers = 256
+	// settleTimeout is how long what is to be enqueued is waited for at the end.
+	settleTimeout = time.Second
 	// stallLimit is for how long neither side may send a byte of a body.
 	stallLimit = 2 * time.Minute
 )
@@ -61,6 +71,12 @@ type Handler struct {
 	links   links
 	callers *callers
 	target  *url.URL
+
+	lookTimeout time.Duration
+
+	talk    talk.Limit
+	strange chan struct{}         // holds a token for each request of a stranger
+	sending chan struct{}         // holds a token for each video that is being enqueued
 	proxy   httputil.ReverseProxy // what all requests have in common
 }
 
@@ -82,7 +98,7 @@ func New(cfg Config, deps Deps) (*Handler, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{cfg: cfg, deps: deps, links: links{cfg.BaseURL, deps.Signer}, callers: newCallers(deps.Accounts, deps.Tokens), target: target}
+	h := &Handler{cfg: cfg, deps: deps, links: links{cfg.BaseURL, deps.Signer}, callers: newCallers(deps.Accounts, deps.Tokens), target: target, lookTimeout: lookTimeout, strange: make(chan struct{}, mostStrangers), sending: make(chan struct{}, mostEnqueues)}
 	h.proxy = httputil.ReverseProxy{
 		Transport:     newTransport(),
 		FlushInterval: -1, // what HeyGen sends now is wanted now
@@ -113,6 +129,10 @@ func (h *Handler) Mounts() map[string]http.Handler {
 // status answers where a video stands.
 func (h *Handler) status(w http.ResponseWriter, r *http.Request, api, id string) {
 	who := h.callers.of(r)
+	if api == v3 && !h.cfg.Full && !heygen.ValidID(id) { // an id with a %2F in it would be any other route, with the account's key
+		refuse(w, r, http.StatusNotFound, "there is no such video")
+		return
+	}
 	if !who.known() || !isVideo(api, id) {
 		h.pass(w, r)
 		return
@@ -127,10 +147,13 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request, api, id string)
 		h.cfg.Log.Warn("answer not made", "video_id", id, "account", who.account.Name, "err", err)
 	}
 	e := &errand{who: who, worth: true}
+	// Also if whoever asked leaves in the middle of the answer, which ReverseProxy ends by a panic.
+	defer func() { //nolint:contextcheck // the context is the request's
+		if e.worth {
+			h.enqueue(r.Context(), k)
+		}
+	}()
 	h.forward(w, r, e)
-	if e.worth {
-		h.enqueue(r.Context(), k)
-	}
 }
 
 // isVideo says whether an id is one of a video, and not of a list that stands beside the videos.
@@ -139,33 +162,76 @@ func isVideo(api, id string) bool {
 	return heygen.ValidID(id) && !beside
 }
 
-// sealed is the manifest of a video, if there is one that can be read. A store out of reach makes us a pipe: HeyGen's
-// answer is still better than none.
+// sealed is the manifest of a video, if there is one that can be read in time. A store out of reach makes us a pipe:
+// HeyGen's answer is still better than none.
 func (h *Handler) sealed(ctx context.Context, k storage.VideoKey) *storage.Manifest {
+	ctx, cancel := context.WithTimeout(ctx, h.lookTimeout)
+	defer cancel()
+	if ctx.Err() != nil {
+		return nil // the time for a list is up: what would be read now nobody waits for
+	}
 	m, err := h.deps.Manifests.Manifest(ctx, k)
 	if err == nil {
 		return m
 	}
-	if !errors.Is(err, storage.ErrNotFound) && ctx.Err() == nil {
-		h.cfg.Log.Warn("manifest not read", "video_id", k.VideoID, "account", k.Account, "err", err)
+	left := errors.Is(ctx.Err(), context.Canceled)
+	if !errors.Is(err, storage.ErrNotFound) && !left && h.talk.Speaks("store") {
+		h.cfg.Log.Warn("manifest not read; heygen is asked instead", "video_id", k.VideoID, "account", k.Account, "err", err)
 	}
 	return nil
 }
 
+// enqueue hands the video in, and waits for nothing: the answer that is under way must not depend on Redis.
 func (h *Handler) enqueue(ctx context.Context, k storage.VideoKey) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
-	defer cancel()
-	results, err := h.deps.Queue.Offer(ctx, []queue.Job{{VideoID: k.VideoID, Account: k.Account}})
-	if err == nil && len(results) == 1 {
-		err = results[0].Err
+	select {
+	case h.sending <- struct{}{}:
+	default:
+		h.missed(k, errors.New("too many wait for Redis (REELKEEP_REDIS)"))
+		return
 	}
-	if err != nil {
+	go func() {
+		defer func() { <-h.sending }()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
+		defer cancel()
+		results, err := h.deps.Queue.Offer(ctx, []queue.Job{{VideoID: k.VideoID, Account: k.Account}})
+		if err == nil && len(results) == 1 {
+			err = results[0].Err
+		}
+		if err != nil {
+			h.missed(k, err)
+		}
+	}()
+}
+
+func (h *Handler) missed(k storage.VideoKey, err error) {
+	if h.talk.Speaks("queue") {
 		h.cfg.Log.Warn("video not enqueued; a sweep will find it", "video_id", k.VideoID, "account", k.Account, "err", secret.Scrub(err.Error()))
+	}
+}
+
+// Settle waits until what the last answers named is enqueued, and not for long. No request may come any more.
+func (h *Handler) Settle() {
+	late := time.NewTimer(settleTimeout)
+	defer late.Stop()
+	for range mostEnqueues {
+		select {
+		case h.sending <- struct{}{}:
+		case <-late.C:
+			return
+		}
 	}
 }
 
 // pass hands a request on as it is.
 func (h *Handler) pass(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodTrace || r.Method == http.MethodConnect { // an echo would show the account's key
+		refuse(w, r, http.StatusMethodNotAllowed, r.Method+" is not done here")
+		return
+	}
+	if slices.Contains(strings.Split(r.URL.Path, "/"), "..") { // escaped, or net/http had taken it away
+		refuse(w, r, http.StatusNotFound, "there is nothing here")
+		return
+	}
 	who := h.callers.of(r)
 	list := r.Method == http.MethodGet && (r.URL.Path == "/v1/video.list" || r.URL.Path == "/v3/videos")
 	h.forward(w, r, &errand{who: who, list: list && who.known(), creates: r.Method == http.MethodPost && who.known()})
@@ -173,13 +239,26 @@ func (h *Handler) pass(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) forward(w http.ResponseWriter, r *http.Request, e *errand) {
 	if looped(r) {
-		h.cfg.Log.Error("HEYGEN_API_URL leads back to reelkeep; it must name HeyGen")
+		e.worth = false
+		if h.talk.Speaks("loop") { // strangers can write Via too
+			h.cfg.Log.Error("HEYGEN_API_URL leads back to reelkeep; it must name HeyGen")
+		}
 		refuse(w, r, http.StatusLoopDetected, "HEYGEN_API_URL leads back to reelkeep")
 		return
 	}
 	if e.who.vague {
-		refuse(w, r, http.StatusUnauthorized, "this token is for several accounts: use one of a single account (account:token in REELKEEP_API_TOKENS)")
+		refuse(w, r, http.StatusUnauthorized, "it is not clear which key of HeyGen's this token stands for: use one of a single account (account:token in REELKEEP_API_TOKENS) that has a key here")
 		return
+	}
+	if !e.who.known() {
+		select {
+		case h.strange <- struct{}{}:
+			defer func() { <-h.strange }()
+		default:
+			w.Header().Set("Retry-After", "5")
+			refuse(w, r, http.StatusServiceUnavailable, "too many requests with keys that reelkeep does not know are under way")
+			return
+		}
 	}
 	clear(w.Header()) // what our server says with every answer is not part of HeyGen's
 	out, in := stall.Guard(w, r, stallLimit)

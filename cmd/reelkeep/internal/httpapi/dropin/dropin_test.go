@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,14 +75,19 @@ func (v *vendor) asked() int {
 type archive struct {
 	manifests map[string]*storage.Manifest
 	err       error
+	hangs     bool // until whoever asks gives up
 	mu        sync.Mutex
 	looked    []string
 }
 
-func (a *archive) Manifest(_ context.Context, k storage.VideoKey) (*storage.Manifest, error) {
+func (a *archive) Manifest(ctx context.Context, k storage.VideoKey) (*storage.Manifest, error) {
 	a.mu.Lock()
 	a.looked = append(a.looked, k.String())
 	a.mu.Unlock()
+	if a.hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -128,6 +134,8 @@ type bundle struct {
 	vendor  *vendor
 	archive *archive
 	ledger  *ledger
+	dropin  *Handler
+	handler http.Handler
 }
 
 const (
@@ -166,6 +174,7 @@ func (b *bundle) serve(h *Handler) string {
 	for pattern, handler := range h.Mounts() {
 		mux.Handle(pattern, handler)
 	}
+	b.dropin, b.handler = h, mux
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("X-Of-Ours", "1")
@@ -382,6 +391,7 @@ func TestForAStrangerWeAreAPipe(t *testing.T) {
 		for _, h := range []http.Header{want.header, got.header} {
 			h.Del("Date")
 		}
+		want.header.Del("Set-Cookie") // HeyGen's cookies would be ours in the eyes of a browser, and the other way round
 		want.header.Del("X-Hop")
 		want.header.Del("Connection")
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(reply{})); diff != "" {
@@ -391,6 +401,7 @@ func TestForAStrangerWeAreAPipe(t *testing.T) {
 			t.Errorf("%s: a gateway says that it is one, to HeyGen alone: %v", name, passed.header)
 		}
 		passed.header.Del("Via")
+		straight.header.Del("Cookie")
 		straight.header.Del("X-Forwarded-For") // whoever stands in front of us is none of HeyGen's business
 		passed.host = straight.host
 		if diff := cmp.Diff(straight, passed, cmp.AllowUnexported(received{})); diff != "" {
@@ -415,7 +426,15 @@ func TestATokenNeverLeavesUs(t *testing.T) {
 		"beside a key of ours":   {[]string{"x-api-key: " + keyOfDefault, "Authorization: Bearer token-for-west"}, keyOfDefault, ""},
 		"beside a stranger's":    {[]string{"x-api-key: sk_stranger", "Authorization: Bearer token-for-west"}, "sk_stranger", ""},
 		"behind a stranger's":    {[]string{"x-api-key: sk_stranger", "x-api-key: token-for-west"}, "sk_stranger", ""},
-		"beside another bearer":  {[]string{"x-api-key: token-for-west", "Authorization: Bearer oauth"}, keyOfWest, "Bearer oauth"},
+		"beside another bearer":  {[]string{"x-api-key: token-for-west", "Authorization: Bearer oauth"}, keyOfWest, ""},
+		"bare":                   {[]string{"Authorization: token-for-west"}, "", ""},
+		"by another scheme":      {[]string{"Authorization: Token  token-for-west"}, "", ""},
+		"by curl -u":             {[]string{"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("token-for-west:"))}, "", ""},
+		"as a password":          {[]string{"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("me:token-for-west"))}, "", ""},
+		"with a scheme as a key": {[]string{"x-api-key: Bearer token-for-west"}, "", ""},
+		"with spaces":            {[]string{"x-api-key: bearer   token-for-west"}, "", ""},
+		"on a second line":       {[]string{"Authorization: Bearer oauth", "Authorization: Bearer token-for-west"}, "", "Bearer oauth"},
+		"in a cookie":            {[]string{"x-api-key: sk_stranger", "Cookie: reelkeep_session=token-for-west; a=b"}, "sk_stranger", ""},
 		"almost a token":         {[]string{"x-api-key: token-for-wes"}, "token-for-wes", ""},
 		"the key of an account":  {[]string{"x-api-key: " + keyOfWest}, keyOfWest, ""},
 		"a bearer of a stranger": {[]string{"Authorization: Bearer oauth"}, "", "Bearer oauth"},
@@ -425,6 +444,9 @@ func TestATokenNeverLeavesUs(t *testing.T) {
 			got := b.vendor.last(t)
 			if keys := got.header.Values("X-Api-Key"); strings.Join(keys, "|") != c.key || got.header.Get("Authorization") != c.bearer {
 				t.Errorf("%s: HeyGen saw %q and %q, want %q and %q", name, keys, got.header.Get("Authorization"), c.key, c.bearer)
+			}
+			if _, sent := got.header["Cookie"]; sent || len(got.header["Authorization"]) > 1 {
+				t.Errorf("%s: HeyGen saw %v", name, got.header)
 			}
 			if strings.Contains(fmt.Sprint(got.header), "token-for-") && c.key != "token-for-wes" {
 				t.Errorf("%s: a token has left us: %v", name, got.header)
@@ -490,12 +512,141 @@ func TestOnlyTheTwoStatusRoutesAreThereUnlessAllAreAskedFor(t *testing.T) {
 	}
 }
 
+func TestNoPathLeadsPastTheRoutesThatAreServed(t *testing.T) {
+	for full, paths := range map[bool]map[string]int{
+		false: {"/v3/videos/..%2f..%2fv2%2favatars": 404, "/v3/videos/v1%2fdelete": 404, "/v3/videos/%2e%2e": 404, "/v3/videos/statuses?video_ids=v1": 200, "/v3/videos/batches": 200},
+		true:  {"/v3/videos/..%2f..%2f..%2fadmin": 404, "/v2/x%2f..%2f..%2fadmin": 404, "/v2/a%2Fb/c": 200, "/v2/a..b/%2e%2ec": 200},
+	} {
+		t.Run(fmt.Sprint("full ", full), func(t *testing.T) {
+			b := setup(t, full, "")
+			for path, want := range paths {
+				for _, key := range []string{keyOfDefault, "token-for-everything", "sk_stranger"} {
+					before := b.vendor.asked()
+					if a := b.ask(path, "x-api-key: "+key); a.status != want || (b.vendor.asked() > before) != (want == 200) {
+						t.Errorf("%s with %s: %d, want %d; HeyGen was asked: %v", path, key, a.status, want, b.vendor.asked() > before)
+					}
+				}
+			}
+		})
+	}
+}
+
+// HeyGen's answer to TRACE would be the request as it reached it.
+func TestNothingIsEchoed(t *testing.T) {
+	b := setup(t, true, "")
+	for _, method := range []string{"TRACE", "CONNECT"} {
+		r := httptest.NewRequest(method, "/v2/avatars", nil)
+		r.Header.Set("X-Api-Key", "token-for-everything")
+		w := httptest.NewRecorder()
+		b.handler.ServeHTTP(w, r)
+		if w.Code != http.StatusMethodNotAllowed || b.vendor.asked() > 0 {
+			t.Errorf("%s: %d %s", method, w.Code, w.Body)
+		}
+	}
+}
+
 func TestAStoreOrAQueueThatIsAwayMakesUsAPipe(t *testing.T) {
 	b := setup(t, false, "")
 	b.seal("default", "v1")
 	b.archive.err, b.ledger.err = errors.New("no route to the store"), errors.New("no route to Redis")
 	if a := b.ask("/v3/videos/v1", "x-api-key: "+keyOfDefault); a.status != http.StatusOK || b.vendor.asked() != 1 {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// A list of a hundred would otherwise take seven times as long as one video.
+func TestAStoreThatHangsMakesUsAPipeInTime(t *testing.T) {
+	b := setup(t, true, "")
+	b.archive.hangs = true
+	b.dropin.lookTimeout = 100 * time.Millisecond
+	items := make([]string, 100)
+	for i := range items {
+		items[i] = fmt.Sprintf(`{"id":"v%d","status":"completed"}`, i)
+	}
+	list := `{"data":[` + strings.Join(items, ",") + `]}`
+	b.vendor.answer = func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, []byte(list)) }
+	for _, path := range []string{"/v3/videos", "/v3/videos/v1"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, "GET", b.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Api-Key", keyOfDefault)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || string(body) != list {
+			t.Errorf("%s: %v %.100s", path, err, body)
+		}
+	}
+	b.archive.mu.Lock()
+	defer b.archive.mu.Unlock()
+	if n := len(b.archive.looked); n > 2*lookAhead {
+		t.Errorf("looked for %d manifests, though the time was up after %d", n, lookAhead)
+	}
+}
+
+func TestWhoeverLeavesInTheMiddleHasNamedTheVideoAllTheSame(t *testing.T) {
+	b := setup(t, false, "")
+	b.vendor.answer = func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"data":{`)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	req, err := http.NewRequestWithContext(t.Context(), "GET", b.url+"/v3/videos/v1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", keyOfDefault)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	b.settles("left", "default/v1")
+}
+
+func TestAQueueThatHangsDelaysNoAnswer(t *testing.T) {
+	b := setup(t, false, "")
+	b.vendor.answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = http.NewResponseController(w).Flush() // so that the answer ends only when the handler does
+		_, _ = io.WriteString(w, `{"data":{"id":"v1"}}`)
+	}
+	b.ledger.mu.Lock()
+	for range mostEnqueues + 2 { // more than are waited for
+		if a := b.ask("/v3/videos/v1", "x-api-key: "+keyOfDefault); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	b.ledger.mu.Unlock()
+	b.dropin.Settle()
+	if got := strings.Fields(b.ledger.take()); len(got) != mostEnqueues {
+		t.Errorf("%d videos were enqueued, want %d", len(got), mostEnqueues)
+	}
+}
+
+func TestStrangersLeaveRoomForThoseWeKnow(t *testing.T) {
+	b := setup(t, true, "")
+	for range cap(b.dropin.strange) {
+		b.dropin.strange <- struct{}{}
+	}
+	if a := b.ask("/v2/avatars", "x-api-key: sk_stranger"); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || b.vendor.asked() > 0 {
+		t.Errorf("one stranger too many: %d %v %s", a.status, a.header, a.body)
+	}
+	if a := b.ask("/v2/avatars", "x-api-key: "+keyOfDefault); a.status != http.StatusOK {
+		t.Errorf("an account's key meanwhile: %d", a.status)
+	}
+	<-b.dropin.strange
+	for range 3 {
+		if a := b.ask("/v2/avatars", "x-api-key: sk_stranger"); a.status != http.StatusOK {
+			t.Errorf("with room for one: %d", a.status)
+		}
 	}
 }
 

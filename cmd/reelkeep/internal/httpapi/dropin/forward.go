@@ -92,6 +92,7 @@ func (h *Handler) modify(ctx context.Context, res *http.Response, e *errand) err
 	// was shut down answers with one, and the video may well be there.
 	refused := res.StatusCode >= 400 && res.StatusCode < 500 && res.StatusCode != http.StatusTooManyRequests && isJSON(res.Header)
 	e.worth = !refused
+	res.Header.Del("Set-Cookie") // a browser would keep HeyGen's cookies as ours, and send them to all that we serve
 	if e.creates {
 		h.listenIn(ctx, res, e.who.account.Name)
 		return nil
@@ -132,7 +133,9 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // whoever asked has left
 	}
-	h.cfg.Log.Warn("heygen not reached", "path", r.URL.Path, "err", secret.Scrub(err.Error()))
+	if h.talk.Speaks("heygen") {
+		h.cfg.Log.Warn("heygen not reached", "path", r.URL.Path, "err", secret.Scrub(err.Error()))
+	}
 	status := http.StatusBadGateway
 	var slow net.Error
 	if errors.As(err, &slow) && slow.Timeout() {
@@ -143,7 +146,7 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
 
 // refuse answers in the shape that HeyGen's clients read: v3 has an error object, the older ones a code and a message.
 func refuse(w http.ResponseWriter, r *http.Request, status int, message string) {
-	body := object{{"code", json400(status)}, {"data", null()}, {"message", quote(message)}}
+	body := object{{"code", legacyCode(status)}, {"data", null()}, {"message", quote(message)}}
 	if strings.HasPrefix(r.URL.Path, "/v3/") {
 		code := strings.ToLower(strings.ReplaceAll(http.StatusText(status), " ", "_"))
 		body = object{{"error", object{{"code", quote(code)}, {"message", quote(message)}}.encode()}}
@@ -151,8 +154,8 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, message string) 
 	writeJSON(w, status, body.encode())
 }
 
-// json400 is a code of v1's kind: longer than an HTTP status, as HeyGen's own are.
-func json400(status int) []byte { return []byte(strconv.Itoa(status * 1000)) }
+// legacyCode is a code of v1's kind: longer than an HTTP status, as HeyGen's own are.
+func legacyCode(status int) []byte { return []byte(strconv.Itoa(status * 1000)) }
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()

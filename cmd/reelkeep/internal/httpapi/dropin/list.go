@@ -14,7 +14,8 @@ import (
 const lookAhead = 16
 
 // relinkList puts our links into the items of a list of either generation. What can't be read as a list stays as it is;
-// so does an item that HeyGen does not call completed: it is being rendered again, and has no links of its own.
+// so does an item that HeyGen does not call completed: it is being rendered again, and has no links of its own. What the store
+// has not told in time stays as it is too.
 func (h *Handler) relinkList(ctx context.Context, account string, body []byte) []byte {
 	whole, err := parseObject(body)
 	if err != nil {
@@ -35,6 +36,8 @@ func (h *Handler) relinkList(ctx context.Context, account string, body []byte) [
 }
 
 func (h *Handler) relinkItems(ctx context.Context, account string, items []json.RawMessage) json.RawMessage {
+	ctx, cancel := context.WithTimeout(ctx, h.lookTimeout)
+	defer cancel()
 	var looking errgroup.Group
 	looking.SetLimit(lookAhead)
 	for i := range items {

@@ -60,6 +60,9 @@ type bundle struct {
 	queue  states
 	signer *sharelink.Signer
 	now    atomic.Int64
+
+	permalinks *Handler
+
 	client *http.Client
 }
 
@@ -81,7 +84,8 @@ func setup(t *testing.T, cfg Config) *bundle {
 	t.Cleanup(b.store.Close)
 	b.files = &countingFiles{Store: b.store}
 	mux := http.NewServeMux()
-	for pattern, h := range New(cfg, Deps{Manifests: b.store, Files: b.files, Queue: b.queue, Signer: b.signer}).Mounts() {
+	b.permalinks = New(cfg, Deps{Manifests: b.store, Files: b.files, Queue: b.queue, Signer: b.signer})
+	for pattern, h := range b.permalinks.Mounts() {
 		mux.Handle(pattern, h)
 	}
 	guard := &auth.Guard{Tokens: auth.NewTokens([]auth.Token{

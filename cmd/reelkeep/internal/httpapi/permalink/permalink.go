@@ -61,8 +61,9 @@ type Config struct {
 
 // Handler answers permalinks.
 type Handler struct {
-	cfg  Config
-	deps Deps
+	cfg    Config
+	deps   Deps
+	bodies chan struct{} // holds a token for each body that goes through us
 }
 
 // New returns the handler.
@@ -73,12 +74,30 @@ func New(cfg Config, deps Deps) *Handler {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{cfg, deps}
+	return &Handler{cfg, deps, make(chan struct{}, mostBodies)}
 }
 
 // Mounts is what the handler answers, by pattern of net/http.ServeMux. GET stands for HEAD too.
 func (h *Handler) Mounts() map[string]http.Handler {
-	return map[string]http.Handler{"GET /v/{id}": h, "GET /v/{id}/{asset}": h}
+	preflight := http.HandlerFunc(h.preflight)
+	return map[string]http.Handler{
+		"GET /v/{id}": h, "GET /v/{id}/{asset}": h,
+		"OPTIONS /v/{id}": preflight, "OPTIONS /v/{id}/{asset}": preflight,
+	}
+}
+
+// preflight answers a browser that asks whether a page of another origin may send a Range to a link that opens itself. It is
+// no answer to whether the link is good.
+func (h *Handler) preflight(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Allow", "GET, HEAD, OPTIONS")
+	if h.cfg.Public || sharelink.Signed(r.URL.Query()) {
+		header.Set("Access-Control-Allow-Origin", "*")
+		header.Set("Access-Control-Allow-Methods", "GET, HEAD")
+		header.Set("Access-Control-Allow-Headers", "Range, If-Range, If-None-Match, If-Modified-Since")
+		header.Set("Access-Control-Max-Age", "86400")
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // ServeHTTP takes the video id and the asset from the path as the patterns of Mounts part it, and who asks from the

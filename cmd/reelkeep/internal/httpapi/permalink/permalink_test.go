@@ -86,11 +86,12 @@ func TestAFileIsServedWithEverythingAPlayerWants(t *testing.T) {
 		"the end":           {"GET", []string{"Range: bytes=-10"}, 206, f.body[199990:], map[string]string{"Content-Range": "bytes 199990-199999/" + size}},
 		"beyond the end":    {"GET", []string{"Range: bytes=199990-999999"}, 206, f.body[199990:], nil},
 		"the first byte":    {"GET", []string{"Range: bytes=0-0"}, 206, f.body[:1], map[string]string{"Content-Range": "bytes 0-0/" + size, "Content-Length": "1"}},
-		"a head of a range": {"HEAD", []string{"Range: bytes=0-9"}, 206, nil, map[string]string{"Content-Length": "10"}},
+		"a head of a range": {"HEAD", []string{"Range: bytes=0-9"}, 200, nil, map[string]string{"Content-Length": size, "Content-Range": ""}},
 		"nowhere":           {"GET", []string{"Range: bytes=200000-"}, 416, nil, map[string]string{"Content-Range": "bytes */" + size}},
 		"nonsense":          {"GET", []string{"Range: bytes=x-y"}, 416, nil, nil},
 		"several":           {"GET", []string{"Range: bytes=0-9,20-29"}, 200, f.body, nil},
-		"another unit":      {"GET", []string{"Range: frames=0-9"}, 416, nil, nil},
+		"another unit":      {"GET", []string{"Range: frames=0-9"}, 200, f.body, map[string]string{"Content-Range": ""}},
+		"no unit":           {"GET", []string{"Range: 0-9"}, 200, f.body, nil},
 		"known already":     {"GET", []string{"If-None-Match: " + etag}, 304, nil, map[string]string{"ETag": etag}},
 		"not changed":       {"GET", []string{"If-Modified-Since: Mon, 23 Nov 2026 10:00:00 GMT"}, 304, nil, nil},
 		"another one":       {"GET", []string{`If-Match: "other"`}, 412, nil, nil},
@@ -341,6 +342,48 @@ func TestARangeReadsNothingElse(t *testing.T) {
 		before := b.files.opened.Load()
 		if b.ask("GET", "/v/v1", everything, quiet); b.files.opened.Load() != before {
 			t.Errorf("%s: the store was asked for nothing", quiet)
+		}
+	}
+}
+
+// A player on a page of another origin reads the size from Content-Range and asks first whether it may send Range.
+func TestAPlayerOnAnotherPageMayUseAShareLink(t *testing.T) {
+	b := setup(t, Config{Proxy: true})
+	b.archive(storage.VideoKey{VideoID: "v1"}, "", map[string]file{"video": film()})
+	link := b.share(sharelink.File{VideoID: "v1", Asset: "video"}, time.Time{})
+	a := b.ask("GET", link, "Origin: https://app.example.com", "Range: bytes=0-9")
+	for _, name := range []string{"Content-Range", "Accept-Ranges", "ETag", "Content-Length"} {
+		if a.status != http.StatusPartialContent || !strings.Contains(a.header.Get("Access-Control-Expose-Headers"), name) {
+			t.Errorf("%d: %s is not shown: %v", a.status, name, a.header)
+		}
+	}
+	for path, want := range map[string]string{link: "*", "/v/v1": "", "/v/v1/video": ""} {
+		p := b.ask("OPTIONS", path, "Origin: https://app.example.com", "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: range")
+		if h := p.header; p.status != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != want || strings.Contains(h.Get("Access-Control-Allow-Headers"), "Range") != (want != "") {
+			t.Errorf("%s: %d %v", path, p.status, p.header)
+		}
+	}
+	if own := b.ask("GET", "/v/v1", everything); own.header.Get("Access-Control-Expose-Headers") != "" {
+		t.Errorf("what a token opens is shown to other pages: %v", own.header)
+	}
+}
+
+func TestMoreBodiesThanAreServedAtOnceAreToldToWait(t *testing.T) {
+	b := setup(t, Config{Proxy: true})
+	b.archive(storage.VideoKey{VideoID: "v1"}, "", map[string]file{"video": film()})
+	for range cap(b.permalinks.bodies) {
+		b.permalinks.bodies <- struct{}{}
+	}
+	if a := b.ask("GET", "/v/v1", everything); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || b.files.opened.Load() != 0 {
+		t.Errorf("one too many: %d %v", a.status, a.header)
+	}
+	if a := b.ask("HEAD", "/v/v1", everything); a.status != http.StatusOK {
+		t.Errorf("a head has no body: %d", a.status)
+	}
+	<-b.permalinks.bodies
+	for range 3 {
+		if a := b.ask("GET", "/v/v1", everything); a.status != http.StatusOK {
+			t.Errorf("with room for one: %d", a.status)
 		}
 	}
 }

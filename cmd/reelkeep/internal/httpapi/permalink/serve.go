@@ -19,11 +19,14 @@ const (
 	// redirectTTL is how long a presigned link lives. A player follows a redirect once and seeks with what it got, so it
 	// must be longer than anybody watches.
 	redirectTTL = 6 * time.Hour
-	// cacheLife saves a page with twenty thumbnails from fetching all of them again a minute later.
+	// cacheLife is the longest that a browser may keep an answer: a page with twenty thumbnails does not fetch all of them
+	// again a minute later, and a permalink that ends to be public is soon asked for anew.
 	cacheLife = 5 * time.Minute
 	// stallLimit is for how long a visitor may take nothing. A paused player does that too; it comes back with a Range.
 	stallLimit = 2 * time.Minute
 	chunk      = 64 << 10 // of a copy
+	// mostBodies is how many bodies go through us at once, each with a chunk of memory and a connection to the store.
+	mostBodies = 1024
 )
 
 // cacheControl lets nobody hold an answer beyond the time it is good for. until is when that ends; zero: never.
@@ -46,6 +49,7 @@ func (h *Handler) cacheControl(l leave, until time.Time) string {
 func (l leave) allow(header http.Header) {
 	if l.anyone {
 		header.Set("Access-Control-Allow-Origin", "*")
+		header.Set("Access-Control-Expose-Headers", "Accept-Ranges, Content-Length, Content-Range, ETag")
 	}
 }
 
@@ -107,6 +111,13 @@ func (h *Handler) proxy(w http.ResponseWriter, r *http.Request, s *found) {
 		p.send(w)
 		return
 	}
+	select {
+	case h.bodies <- struct{}{}:
+		defer func() { <-h.bodies }()
+	default:
+		notServed(w, errCrowded)
+		return
+	}
 	n, err := strconv.ParseInt(p.header.Get("Content-Length"), 10, 64)
 	if err != nil {
 		n = s.asset.Bytes - p.off
@@ -125,21 +136,28 @@ func (h *Handler) proxy(w http.ResponseWriter, r *http.Request, s *found) {
 	}
 }
 
+var errCrowded = errors.New("too many films go through this process at once (REELKEEP_PERMALINK_MODE=redirect sends players to the store)")
+
 // notServed takes back what was said about the file: none of it holds for the error.
 func notServed(w http.ResponseWriter, err error) {
-	for _, name := range []string{"Content-Disposition", "Etag", "Content-Security-Policy", "Access-Control-Allow-Origin"} {
+	for _, name := range []string{"Content-Disposition", "Etag", "Content-Security-Policy", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers"} {
 		w.Header().Del(name)
 	}
 	no := unavailable("the archive is out of reach at the moment")
-	if errors.Is(err, storage.ErrNotFound) {
+	switch {
+	case errors.Is(err, errCrowded):
+		no = unavailable(errCrowded.Error())
+	case errors.Is(err, storage.ErrNotFound):
 		no = damaged()
 	}
 	no.ServeHTTP(w, nil)
 }
 
-// singleRange leaves out a Range of several: each would be a request to the store, and RFC 9110 lets us send all of it.
+// singleRange leaves out a Range of several: each would be a request to the store, and RFC 9110 lets us send all of it. It
+// wants one to be ignored whose unit is not known, and with every method but GET.
 func singleRange(r *http.Request) *http.Request {
-	if !strings.Contains(r.Header.Get("Range"), ",") {
+	unit, ranges, _ := strings.Cut(r.Header.Get("Range"), "=")
+	if unit == "bytes" && r.Method == http.MethodGet && !strings.Contains(ranges, ",") {
 		return r
 	}
 	one := *r

@@ -5,10 +5,38 @@
 package stall
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"time"
 )
+
+// A side that keeps us waiting has to be faster than floor, counted over each window of such waiting: else a byte every
+// minute would hold a connection for ever. It is far below what a film or an upload needs.
+const (
+	floor  = 4 << 10 // bytes a second
+	window = time.Minute
+)
+
+var errSlow = errors.New("the other side is too slow")
+
+// pace measures one side.
+type pace struct {
+	waited time.Duration
+	moved  int64
+}
+
+// slow takes note of n bytes for which the other side was waited for.
+func (p *pace) slow(n int, waited time.Duration) bool {
+	p.waited += waited
+	p.moved += int64(n)
+	if p.waited < window {
+		return false
+	}
+	slow := float64(p.moved) < floor*p.waited.Seconds()
+	*p = pace{}
+	return slow
+}
 
 // Guard returns the two sides of a request, both without any limit but this: what waits for longer than limit for its next
 // byte is cut.
@@ -28,23 +56,35 @@ type writer struct {
 	http.ResponseWriter
 	conn  *http.ResponseController
 	limit time.Duration
+	pace  pace
 }
 
 // Unwrap lets http.ResponseController through.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *writer) Write(b []byte) (int, error) {
-	_ = w.conn.SetWriteDeadline(time.Now().Add(w.limit))
-	return w.ResponseWriter.Write(b)
+	begun := time.Now()
+	_ = w.conn.SetWriteDeadline(begun.Add(w.limit))
+	n, err := w.ResponseWriter.Write(b)
+	if err == nil && w.pace.slow(n, time.Since(begun)) {
+		err = errSlow
+	}
+	return n, err
 }
 
 type reader struct {
 	io.ReadCloser
-	w *writer
+	w    *writer
+	pace pace
 }
 
 // Read leaves no deadline behind: at the end of a body net/http takes it away, to notice when the other side leaves.
 func (r *reader) Read(b []byte) (int, error) {
-	_ = r.w.conn.SetReadDeadline(time.Now().Add(r.w.limit))
-	return r.ReadCloser.Read(b)
+	begun := time.Now()
+	_ = r.w.conn.SetReadDeadline(begun.Add(r.w.limit))
+	n, err := r.ReadCloser.Read(b)
+	if err == nil && r.pace.slow(n, time.Since(begun)) {
+		err = errSlow
+	}
+	return n, err
 }

@@ -158,3 +158,38 @@ func TestWhoSendsNothingIsCut(t *testing.T) {
 		t.Error("the body is still waited for")
 	}
 }
+
+// Whoever sends or takes a byte now and then would hold a connection for ever.
+func TestWhoIsFarTooSlowIsCut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		bytes int           // of each step
+		each  time.Duration // how long it was waited for
+		steps int
+		want  bool
+	}{
+		"a byte a minute":            {1, time.Minute, 1, true},
+		"a byte each ten seconds":    {1, 10 * time.Second, 6, true},
+		"half the floor":             {floor / 2, time.Second, 60, true},
+		"not for long":               {1, time.Second, 59, false},
+		"a slow line":                {8 << 10, time.Second, 600, false},
+		"small pieces, waited for 0": {1, 0, 10000, false},
+	} {
+		var p pace
+		cut := false
+		for range c.steps {
+			cut = p.slow(c.bytes, c.each) || cut
+		}
+		if cut != c.want {
+			t.Errorf("%s: cut %v", name, cut)
+		}
+	}
+	r := &reader{ReadCloser: io.NopCloser(strings.NewReader("xx")), w: &writer{conn: http.NewResponseController(httptest.NewRecorder())}, pace: pace{waited: window}}
+	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, errSlow) {
+		t.Errorf("a slow upload: %v", err)
+	}
+	w := &writer{ResponseWriter: httptest.NewRecorder(), conn: http.NewResponseController(httptest.NewRecorder()), pace: pace{waited: window}}
+	if _, err := w.Write([]byte("x")); !errors.Is(err, errSlow) {
+		t.Errorf("a slow visitor: %v", err)
+	}
+}

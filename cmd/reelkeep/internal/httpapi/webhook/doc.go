@@ -11,6 +11,6 @@
 // answered like any other, or HeyGen would deliver them again.
 //
 //	200  Redis holds it, or there is nothing in it for us
-//	401  it is not proven to be HeyGen's, whatever is wrong with it
-//	503  Redis is away: HeyGen delivers it again
+//	401  it is not proven to be HeyGen's, whatever is wrong with it, or it is for no account of the fleet
+//	503  Redis is away, or nobody knows the fleet's accounts yet: HeyGen delivers it again
 package webhook

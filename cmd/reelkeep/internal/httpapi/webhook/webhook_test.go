@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/hmac"
@@ -8,7 +9,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -68,7 +71,7 @@ func newDoor(change func(*webhook.Config)) *door {
 	d := &door{desk: &desk{}, log: &bytes.Buffer{}}
 	cfg := webhook.Config{
 		Secrets: []webhook.Secret{{"default", secret.New("whsec_older")}, {"default", secret.New(vectorSecret)}, {"west", secret.New(westSecret)}},
-		Token:   secret.New(pathToken), Account: "default", Known: func(a string) bool { return a == "default" || a == "west" },
+		Token:   secret.New(pathToken), Accounts: func(context.Context) ([]string, error) { return []string{"default", "west"}, nil },
 		Queue: d.desk, Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: func() time.Time { return time.Unix(1790000000, 0) },
 	}
@@ -152,6 +155,56 @@ func TestTheSecretThatVerifiesTellsTheAccount(t *testing.T) {
 	}
 	if code := d.send("POST", "/webhooks/heygen", body, "Signature", sign("whsec_older", body)); code != 200 || d.took() != "default/v1success" {
 		t.Errorf("a delivery with the older of two secrets: %d", code)
+	}
+}
+
+// A door without keys learns from Redis which accounts there are.
+func TestADeliveryIsForAnAccountOfTheFleet(t *testing.T) {
+	t.Parallel()
+	body := vectors(t)[0].body
+	for name, c := range map[string]struct {
+		fleet []string
+		err   error
+		whose string // ?account=
+		code  int
+		want  string
+	}{
+		"one of another name":  {[]string{"west"}, nil, "", 200, "west/v1success"},
+		"one, by its name":     {[]string{"west"}, nil, "west", 200, "west/v1success"},
+		"the default one":      {[]string{"default", "west"}, nil, "", 200, "default/v1success"},
+		"the other one":        {[]string{"default", "west"}, nil, "west", 200, "west/v1success"},
+		"whose of two":         {[]string{"east", "west"}, nil, "", 401, ""},
+		"nobody's":             {[]string{"east", "west"}, nil, "default", 401, ""},
+		"not known yet":        {nil, nil, "", 503, ""},
+		"not known yet, named": {nil, nil, "west", 503, ""},
+		"Redis is away":        {nil, errors.New("connection refused"), "west", 503, ""},
+	} {
+		asked := 0
+		d := newDoor(func(cfg *webhook.Config) {
+			cfg.Secrets = []webhook.Secret{{Secret: secret.New(vectorSecret)}}
+			cfg.Accounts = func(context.Context) ([]string, error) { asked++; return c.fleet, c.err }
+		})
+		for range 2 {
+			path := "/webhooks/heygen/" + pathToken
+			if c.whose != "" {
+				path += "?account=" + c.whose
+			}
+			if code := d.send("POST", path, body); code != c.code {
+				t.Errorf("%s: %d, want %d", name, code, c.code)
+			}
+			if got := d.took(); got != c.want {
+				t.Errorf("%s: handed in %q, want %q", name, got, c.want)
+			}
+			if c.whose != "" {
+				continue
+			}
+			if code := d.send("POST", "/webhooks/heygen", body, "Signature", sign(vectorSecret, body)); code != c.code || d.took() != c.want {
+				t.Errorf("%s, signed: %d, want %d", name, code, c.code)
+			}
+		}
+		if c.code == 200 && asked != 1 {
+			t.Errorf("%s: Redis was asked %d times", name, asked)
+		}
 	}
 }
 
@@ -298,6 +351,90 @@ func TestEventsThatComeTogetherGoTogether(t *testing.T) {
 	}
 	if len(seen) != n {
 		t.Errorf("%d of %d events arrived", len(seen), n)
+	}
+}
+
+// half sends the head of a delivery and so much of its body, and returns the connection.
+func half(t *testing.T, addr, signature string, length, sent int) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	head := fmt.Sprintf("POST /webhooks/heygen HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n", signature, length)
+	if _, err := io.WriteString(conn, head+strings.Repeat(" ", sent)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// Memory is a setting: strangers can't make us hold any number of bodies, and HeyGen is taken in meanwhile.
+func TestStrangersWithLongBodiesKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	d := newDoor(nil)
+	server := httptest.NewServer(d.Handler)
+	t.Cleanup(server.Close) // once the connections below are closed
+	addr := server.Listener.Addr().String()
+	answer := func(conn net.Conn) *http.Response {
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("no answer: %v", err)
+		}
+		defer res.Body.Close()
+		return res
+	}
+	if res := answer(half(t, addr, "", 200<<10, 0)); res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without a signature, before its body came: %d", res.StatusCode)
+	}
+	forged := "Signature: " + strings.Repeat("0", 64) + "\r\n"
+	const most = 64
+	refused := make(chan *http.Response, most+3)
+	for range most + 3 {
+		conn := half(t, addr, forged, 200<<10, 100<<10)
+		go func() {
+			if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				refused <- res
+			}
+		}()
+	}
+	for range 3 {
+		var res *http.Response
+		select {
+		case res = <-refused:
+		case <-time.After(8 * time.Second):
+			t.Fatal("nobody was refused")
+		}
+		if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+			t.Errorf("one too many: %d %v", res.StatusCode, res.Header)
+		}
+	}
+	v := vectors(t)[0]
+	req, err := http.NewRequestWithContext(t.Context(), "POST", server.URL+"/webhooks/heygen", strings.NewReader(v.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Signature", v.mac)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK || len(refused) > 0 {
+		t.Errorf("HeyGen meanwhile: %d; %d more were refused", res.StatusCode, len(refused))
+	}
+}
+
+func TestALongDeliveryIsTakenWhole(t *testing.T) {
+	t.Parallel()
+	d := newDoor(nil)
+	for n, want := range map[int]int{16 << 10: 200, 200 << 10: 200, 256 << 10: 401} {
+		body := vectors(t)[0].body
+		body = strings.Repeat(" ", n-len(body)+1) + body
+		if code := d.send("POST", "/webhooks/heygen", body, "Signature", sign(vectorSecret, body)); code != want || (d.took() != "") != (want == 200) {
+			t.Errorf("%d bytes: %d, want %d", len(body), code, want)
+		}
 	}
 }
 
