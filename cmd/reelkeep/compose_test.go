@@ -149,7 +149,7 @@ func TestComposeTakesSecretsFromTheEnvironment(t *testing.T) {
 		cfg, err := config.Load(func(s config.Setting) (string, bool) {
 			value, ok := env[s.Env]
 			if strings.HasPrefix(value, "${") && strings.Contains(value, ":?") {
-				value = "what-somebody-has-put-into-.env"
+				value = "what-somebody-has-put-into-.env-as-" + s.Env
 			}
 			if _, standard, found := strings.Cut(value, ":-"); found {
 				value = strings.TrimSuffix(standard, "}")

@@ -45,7 +45,7 @@ func (e *GiveUpError) Hint() string {
 // good that is no web address, or leaves https.
 func BlockedBy(err error) string {
 	var d *detail
-	if !errors.As(err, &d) || d.kind != ErrBlocked {
+	if !errors.As(err, &d) || !errors.Is(d.kind, ErrBlocked) {
 		return ""
 	}
 	for _, setting := range []string{"REELKEEP_SOURCE_HOSTS", "REELKEEP_PRIVATE_SOURCES"} {
