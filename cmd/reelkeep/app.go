@@ -256,20 +256,12 @@ func newSources(cfg config.Config, m makings, log *slog.Logger) (*fetch.Client, 
 // heapBeside is what the program needs beside part buffers, with room to spare.
 const heapBeside = 64 << 20
 
-// gcPercent lets garbage grow to four times what lives before it is collected: hardly anything lives on the heap, since part
-// buffers lie beside it, and a collection every few megabytes took a tenth of the CPU time of many small files. The limit
-// below bounds it all. A GOGC that somebody has set stands.
-const gcPercent = 400
-
 // limitHeap makes the collector work harder rather than let garbage grow beside what REELKEEP_MEMORY allows. It is far
 // below any container that holds the buffers, so the container's own limit need not be asked for. A limit that somebody
 // has set by GOMEMLIMIT stands.
 func limitHeap(buffers int64) {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
 		debug.SetMemoryLimit(buffers + heapBeside)
-		if os.Getenv("GOGC") == "" {
-			debug.SetGCPercent(gcPercent)
-		}
 	}
 }
 
