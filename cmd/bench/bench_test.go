@@ -226,6 +226,29 @@ func TestThePageTellsWhatWasMeasured(t *testing.T) {
 	}
 }
 
+func TestWhatPeopleWroteOnThePageStays(t *testing.T) {
+	t.Parallel()
+	c := &benchCase{Name: "plain", Title: "One", set: plain("plain", 1, mib)}
+	clients := []client{{name: subject + " archive"}, {name: "bare loop", limit: true}}
+	folder := t.TempDir()
+	if err := judge(c, clients, rounds(runsOf(3, 3, 3), runsOf(2, 2, 2)), "reelkeep").save(folder); err != nil {
+		t.Fatal(err)
+	}
+	page := filepath.Join(folder, "page.md")
+	if err := os.WriteFile(page, []byte("# Old\n\n"+handHead+"\nIn the kernel.\n\n- Mostly.\n\n## How it was measured\n\nold\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := writePage(page, folder); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(page)
+	if err != nil || strings.Count(string(b), handHead+"\nIn the kernel.\n\n- Mostly.\n\n## How it was measured\n") != 1 || strings.Contains(string(b), "\nold\n") {
+		t.Errorf("%v: %s", err, b)
+	}
+}
+
 func TestAPipeOfProcessesIsMeasuredWhole(t *testing.T) {
 	t.Parallel()
 	wall, used, err := measure(command(t.Context(), nil, "sh", "-c", "sleep 0.1; printf reelkeep"), command(t.Context(), nil, "sh", "-c", `read x; test "$x" = reelkeep || test -n "$x"`))

@@ -79,6 +79,7 @@ func writePage(path, results string) error {
 			last = o
 		}
 	}
+	b.WriteString(byHand(path))
 	b.WriteString(pageRules)
 	fmt.Fprintf(&b, "## The machine\n\n%s.\n\n%s.\n", last.Machine.text(), strings.Join(last.Machine.Versions, " · "))
 	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
@@ -86,6 +87,20 @@ func writePage(path, results string) error {
 	}
 	fmt.Printf("\nwritten: %s\n", path)
 	return nil
+}
+
+// handHead begins the one section of the page that people write: what profiles say of the figures.
+const handHead = "## Where the time goes\n"
+
+// byHand is that section of the page as it is now; "" if there is none.
+func byHand(path string) string {
+	page, _ := os.ReadFile(path) // not made yet: nothing is lost
+	_, text, ok := strings.Cut(string(page), handHead)
+	if !ok {
+		return ""
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	return handHead + strings.TrimRight(text, "\n") + "\n\n"
 }
 
 // summary is a line for each case.
