@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -55,9 +56,10 @@ func moveKeys(account string) []string {
 const moveArgs = 14
 
 // moveScript applies changes of one account's videos. Each is a compare-and-set: it happens whole, with the lists
-// it belongs in, or not at all because somebody else was faster (0) or the backlog is full (-1).
+// it belongs in, or not at all because somebody else was faster (0) or the backlog is full (-1). Only the notification of
+// it may be left out, if the outbox is full (2).
 func moveScript() *redis.Script {
-	return redis.NewScript(rememberLua() + `
+	return redis.NewScript(rememberLua() + "\nlocal most = " + strconv.Itoa(mostWaiting) + `
 local out = {}
 local placed = false
 for p = 2, #ARGV, 14 do
@@ -91,10 +93,11 @@ for p = 2, #ARGV, 14 do
 			end
 		end
 		if ARGV[p+10] ~= '' then redis.call('ZADD', KEYS[4], ARGV[p+10], field) else redis.call('ZREM', KEYS[4], field) end
-		if ARGV[p+12] ~= '' then redis.call('RPUSH', KEYS[15], ARGV[p+12]) end
+		local full = ARGV[p+12] ~= '' and redis.call('LLEN', KEYS[15]) >= most
+		if ARGV[p+12] ~= '' and not full then redis.call('RPUSH', KEYS[15], ARGV[p+12]) end
 		if ARGV[p+13] ~= '' then remember(KEYS[16], KEYS[17], ARGV[p+13], field)
 		elseif ARGV[p+1] ~= '' or ARGV[p+2] ~= '' then redis.call('ZREM', KEYS[16], field) end
-		out[#out+1] = 1
+		out[#out+1] = full and 2 or 1
 	end
 end
 if placed then redis.call('SADD', KEYS[14], ARGV[1]) end
@@ -212,6 +215,8 @@ type ledger struct {
 	rdb  redis.UniversalClient
 	move *redis.Script
 	drop *redis.Script
+
+	unheard atomic.Int64 // notifications for which there was no room, of which nobody has been told yet
 }
 
 func newLedger(rdb redis.UniversalClient) *ledger {
@@ -277,6 +282,12 @@ func (l *ledger) apply(ctx context.Context, account string, changes []change) ([
 	}
 	if len(out) != len(changes) {
 		return nil, fmt.Errorf("write ledger: asked for %d changes, heard of %d", len(changes), len(out))
+	}
+	for i, done := range out {
+		if done == 2 {
+			l.unheard.Add(1)
+			out[i] = 1
+		}
 	}
 	l.noteTrouble(ctx, changes, out)
 	return out, nil

@@ -104,6 +104,9 @@ const (
 	riskBatch   = 250
 	// notifyLimit is asynq's time limit for one try; the receiver has less.
 	notifyLimit = time.Minute
+	// mostWaiting is how many notifications may wait in the outbox, and as many with asynq. Each holds a whole entry, and a
+	// Redis that a dead receiver fills takes no more videos.
+	mostWaiting = 50_000
 	// notifyLife is how long a notification is tried.
 	notifyLife = 24 * time.Hour
 	// notifyKept is how long asynq remembers one that is delivered: a dispatcher may be about to hand the same one in.
@@ -114,31 +117,58 @@ const (
 	riskMemory = 60 * 24 * time.Hour
 )
 
-// post gives asynq what lies in the outbox. A crash between the two leaves it there.
+// post gives asynq what lies in the outbox. A crash between the two leaves it there. What asynq has no room for is dropped:
+// asynq's keys have a hash tag of their own, so that the script that notes it can't count them.
 func (s *Server) post(ctx context.Context) error {
-	raws, err := s.rdb.LRange(ctx, keyOutbox, 0, outboxBatch-1).Result()
+	raws, room, err := s.lying(ctx)
 	if err != nil {
-		return fmt.Errorf("look into the outbox: %w", err)
+		return err
 	}
-	for _, raw := range raws {
+	for i, raw := range raws {
 		n, err := decodeNote(raw)
-		if err != nil {
+		switch {
+		case err != nil:
 			s.log.Error("a notification can't be read; dropped", "err", err)
-		} else {
+		case int64(i) >= room:
+		default:
 			_, err = s.tasks.EnqueueContext(ctx, asynq.NewTask(string(StepNotify), []byte(raw)), asynq.Queue(string(StepNotify)),
 				asynq.TaskID(n.ID), asynq.MaxRetry(maxTries), asynq.Timeout(notifyLimit), asynq.Retention(notifyKept))
 			if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 				return fmt.Errorf("hand a notification of %s to asynq: %w", n.Video.ID, err)
 			}
 		}
-		if err := s.rdb.LRem(ctx, keyOutbox, 1, raw).Err(); err != nil {
+		taken, err := s.rdb.LRem(ctx, keyOutbox, 1, raw).Result()
+		if err != nil {
 			return fmt.Errorf("take a notification out of the outbox: %w", err)
+		}
+		if int64(i) >= room {
+			s.ledger.unheard.Add(taken)
 		}
 	}
 	if len(raws) == outboxBatch {
 		s.mailed()
 	}
 	return nil
+}
+
+// lying returns the oldest notifications in the outbox, and how many more asynq may be given.
+func (s *Server) lying(ctx context.Context) (raws []string, room int64, err error) {
+	pipe := s.rdb.Pipeline()
+	out := pipe.LRange(ctx, keyOutbox, 0, outboxBatch-1)
+	pending := pipe.LLen(ctx, asynqKey(StepNotify, "pending"))
+	retry, scheduled := pipe.ZCard(ctx, asynqKey(StepNotify, "retry")), pipe.ZCard(ctx, asynqKey(StepNotify, "scheduled"))
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, 0, fmt.Errorf("look into the outbox: %w", err)
+	}
+	return out.Val(), mostWaiting - pending.Val() - retry.Val() - scheduled.Val(), nil
+}
+
+// tellUnheard says how many notifications this server has dropped since it last said so.
+func (s *Server) tellUnheard() {
+	if s.ledger.unheard.Load() > 0 && s.speaks("unheard") {
+		s.log.Error("notifications are dropped: too many wait for their receiver; see to it that what REELKEEP_NOTIFY_URL names answers",
+			"dropped", s.ledger.unheard.Swap(0), "waiting", mostWaiting)
+	}
 }
 
 // mailed wakes the post of this server.
@@ -165,6 +195,7 @@ func (s *Server) postLoop(ctx context.Context) {
 		if err != nil {
 			s.complain(ctx, "notifications", err)
 		}
+		s.tellUnheard()
 	}
 }
 
@@ -178,9 +209,11 @@ func decodeNote(raw string) (note, error) {
 
 var errNoNote = errors.New("not a notification of ours")
 
-// riskScript tells of a video that nobody has been told of, if it is still not sealed.
+// riskScript tells of a video that nobody has been told of, if it is still not sealed. A full outbox puts it off: the risk is
+// looked for again.
 func riskScript() *redis.Script {
-	return redis.NewScript(`
+	return redis.NewScript("local most = " + strconv.Itoa(mostWaiting) + `
+if redis.call('LLEN', KEYS[3]) >= most then return 0 end
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) or redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
 redis.call('RPUSH', KEYS[3], ARGV[3])

@@ -154,6 +154,12 @@ func (a *Archiver) abandon(ctx context.Context, v Video, err error) {
 	if _, reason := settles.Settle(); reason == reasonGaveUp {
 		return
 	}
+	a.Abandon(ctx, v)
+}
+
+// Abandon ends the unfinished uploads of a video that nobody wants any more. What is sealed stays as it is. Should the video have
+// been handed in again meanwhile, its transfer finds the upload gone and starts over.
+func (a *Archiver) Abandon(ctx context.Context, v Video) {
 	if err := a.deps.Store.AbortOrphans(ctx, v.key()); err != nil {
 		a.cfg.Log.Warn("the unfinished uploads of a video that is settled are still there", "video_id", v.ID, "err", err)
 	}

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/reelkeep/reelkeep/storage/storagetest"
@@ -49,6 +50,32 @@ func TestAKilledWorkersVideoIsFinishedOnAnyStore(t *testing.T) {
 			objects, uploads := c.store.Left()
 			if want := len(m.Assets) + 1; objects != want || uploads > 0 {
 				t.Errorf("the store holds %d unfinished uploads, want none, and %d objects, want %d: %q", uploads, objects, want, c.store.Keys())
+			}
+		})
+	}
+}
+
+// A video is cancelled and handed in again at once, and the clean-up comes late: it ends the upload of the new transfer. That
+// costs parts, and nothing else.
+func TestAnUploadThatIsEndedUnderATransferCostsAFreshStart(t *testing.T) {
+	for name, at := range map[string]int64{"with the first part": part, "in the middle": 5 * part, "with the last part": 8 * part} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, heygensim.Options{})
+			store := &storagetest.Poor{}
+			endpoint := store.Start(t)
+			b.store = b.openStoreAt(endpoint)
+			b.sim.Add(bigVideo(1, 8*part+99, nil))
+			cleaner := b.bench()
+			b.seen.when(at, func() { cleaner.Abandon(b.ctx, worker.Video{ID: id(1)}) })
+			m := b.mustArchive(id(1))
+			if at == 5*part && !strings.Contains(b.log.String(), "starting again from the manifest") {
+				t.Error("the transfer has not noticed; the test needs that it does")
+			}
+			cleaner.Abandon(b.ctx, worker.Video{ID: id(1)})
+			b.proveExact(m)
+			objects, uploads := store.Left()
+			if want := len(m.Assets) + 1; objects != want || uploads > 0 {
+				t.Errorf("the store holds %d unfinished uploads, want none, and %d objects, want %d: %q", uploads, objects, want, store.Keys())
 			}
 		})
 	}

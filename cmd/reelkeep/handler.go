@@ -78,6 +78,9 @@ func (b *bench) check(ctx context.Context, v worker.Video) (queue.Outcome, error
 func (b *bench) transfer(ctx context.Context, v worker.Video, p queue.Progress) (queue.Outcome, error) {
 	m, err := b.archiver.Transfer(ctx, v, b.furthest(v, p))
 	if err != nil {
+		if errors.Is(context.Cause(ctx), queue.ErrCancelled) {
+			abandon(context.WithoutCancel(ctx), b.archiver, v)
+		}
 		return queue.Outcome{}, err
 	}
 	out := settled(m)

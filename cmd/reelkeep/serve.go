@@ -105,10 +105,12 @@ func (s *service) work(ctx context.Context, client *queue.Client, p *parts, door
 	var roles []func(context.Context) error
 	handedIn := func() {}
 	if s.has(roleWorker) {
-		server, err := s.newServer(client, p)
+		over := newCancelled(client, p.archiver, s.log)
+		server, err := s.newServer(client, p, over)
 		if err != nil {
 			return err
 		}
+		roles = append(roles, over.watch)
 		handedIn = server.Wake
 		roles = append(roles, func(ctx context.Context) error { return s.serveUntilStopped(ctx, server) })
 	}
@@ -151,10 +153,10 @@ func (s *service) serveUntilStopped(ctx context.Context, server *queue.Server) e
 	return err
 }
 
-func (s *service) newServer(client *queue.Client, p *parts) (*queue.Server, error) {
+func (s *service) newServer(client *queue.Client, p *parts, over *cancelled) (*queue.Server, error) {
 	cfg := queue.ServerConfig{
 		Concurrency: s.cfg.Concurrency, StatusConcurrency: fleetStatusSlots, Fingerprint: fingerprintOf(s.cfg, p.shelf), Log: s.log,
-		Ready: func() bool { return s.board.fine("store") }, OnChange: s.metrics.VideoReached,
+		Ready: func() bool { return s.board.fine("store") }, OnChange: func(c queue.Change) { s.metrics.VideoReached(c); over.hear(c) },
 	}
 	sender, err := newSender(s.cfg)
 	if err != nil {
