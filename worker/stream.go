@@ -301,7 +301,7 @@ func (t *assetTransfer) send(ctx context.Context, up *storage.Upload, it *part) 
 // arrived tells of n more stored bytes, one part at a time.
 func (t *assetTransfer) arrived(n int64) {
 	host, _, _, _ := t.file.Source()
-	t.sources.served(host, time.Now())
+	t.sources.served(host, fileOf(t.v, t.asset), time.Now())
 	t.telling.Lock()
 	defer t.telling.Unlock()
 	t.stored += n
