@@ -31,6 +31,7 @@ type bench struct {
 // outlook hears how the dependencies of the work behave. Its methods are called by several goroutines.
 type outlook interface {
 	reached()                                         // a step went as it should
+	moved()                                           // a part of some video was stored that never was before
 	refused(account string, err *worker.RefusedError) // a person must act
 	away(account string, err *worker.OutageError)     // it is tried again
 }
@@ -96,6 +97,7 @@ func (b *bench) transfer(ctx context.Context, v worker.Video, p queue.Progress) 
 func (b *bench) furthest(v worker.Video, p queue.Progress) worker.Progress {
 	return func(asset string, stored, total int64) {
 		if b.ahead(v, asset, stored) {
+			b.outlook.moved()
 			p.Stored(asset, stored, total)
 		}
 	}

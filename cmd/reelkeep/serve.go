@@ -29,6 +29,7 @@ type service struct {
 	board    *board
 	metrics  *metrics.Metrics
 	crowd    crowd
+	told     sparingly
 	opened   func(addr string) // called once the page and the API are served; may be nil
 }
 
