@@ -90,8 +90,13 @@ func (b *bundle) openStore() *storage.Store { b.t.Helper(); return b.openStoreAt
 
 func (b *bundle) openStoreAt(endpoint string) *storage.Store {
 	b.t.Helper()
+	return b.openStoreOf(endpoint, part)
+}
+
+func (b *bundle) openStoreOf(endpoint string, size int64) *storage.Store {
+	b.t.Helper()
 	store, err := storage.Open(b.ctx, storage.Config{
-		URL: "s3://" + b.bucket + "/some/prefix", PartSize: part, Endpoint: endpoint, Region: "us-east-1",
+		URL: "s3://" + b.bucket + "/some/prefix", PartSize: size, Endpoint: endpoint, Region: "us-east-1",
 		Credentials: storage.Credentials{AccessKey: minio.AccessKey, SecretKey: minio.SecretKey},
 	})
 	must(b.t, err)
