@@ -166,8 +166,8 @@ func (e *BusyError) RetryAfter() time.Duration { return e.After }
 // Quiet says that this is nothing to be told of.
 func (e *BusyError) Quiet() bool { return true }
 
-// RefusedError says that HeyGen or the store refuses our credentials, or that our own settings keep us from the source. Retrying a video does not
-// help; a person must act. The videos wait.
+// RefusedError says that HeyGen or the store refuses our credentials, or that our own settings keep us from the source. Retrying
+// a video does not help; a person must act. The videos wait.
 type RefusedError struct {
 	Of    string
 	Host  string // of OfSource: the one that the link names
