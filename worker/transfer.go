@@ -160,6 +160,9 @@ func (a *Archiver) newRun(ctx context.Context, v Video, have held, progress Prog
 		defer telling.Unlock()
 		progress(asset, stored, total)
 	}
+	if hv.Title != "" {
+		v.Title = hv.Title
+	}
 	r := &run{
 		Archiver: a, v: v, hv: hv, progress: oneByOne, old: old, generation: nextGeneration(v, old),
 		stored: map[heygen.Asset]storage.Asset{}, absent: map[heygen.Asset]string{}, left: left,

@@ -17,7 +17,8 @@ import (
 type bench struct {
 	archiver *worker.Archiver
 	outlook  outlook
-	wait     bool // wait for renders; otherwise what is not completed is left alone
+	bars     *bars // nil: nobody watches
+	wait     bool  // wait for renders; otherwise what is not completed is left alone
 
 	// What only a foreground run knows.
 	hints   map[string]worker.Video // what a list said of a video, by id
@@ -77,6 +78,9 @@ func (b *bench) check(ctx context.Context, v worker.Video) (queue.Outcome, error
 }
 
 func (b *bench) transfer(ctx context.Context, v worker.Video, p queue.Progress) (queue.Outcome, error) {
+	if b.bars != nil {
+		defer b.bars.follow(v, p)()
+	}
 	m, err := b.archiver.Transfer(ctx, v, b.furthest(v, p))
 	if err != nil {
 		return queue.Outcome{}, err
@@ -113,7 +117,7 @@ func (b *bench) ahead(v worker.Video, asset string, stored int64) bool {
 	if b.best == nil || len(b.best) > mostRemembered {
 		b.best = map[string]map[string]int64{}
 	}
-	key := v.Account + "/" + v.ID
+	key := videoKey(v)
 	if b.best[key] == nil {
 		b.best[key] = map[string]int64{}
 	}
@@ -127,7 +131,7 @@ func (b *bench) ahead(v worker.Video, asset string, stored int64) bool {
 func (b *bench) forget(v worker.Video) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.best, v.Account+"/"+v.ID)
+	delete(b.best, videoKey(v))
 }
 
 // judge sees what an answer means for the whole run, not only for the video.
