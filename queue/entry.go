@@ -45,6 +45,7 @@ type progress struct {
 	Owner  string        `json:"own"`
 	Epoch  int64         `json:"epoch"`
 	Parts  int64         `json:"parts,omitempty"`
+	Title  string        `json:"title,omitempty"`
 	Assets []AssetStatus `json:"assets,omitempty"`
 }
 
@@ -119,6 +120,9 @@ func (e *entry) status(p *progress) Status {
 		SealedAt: timePtr(e.Sealed), Bytes: e.Bytes, Assets: e.Assets, Metadata: e.Metadata, Priority: e.Priority,
 	}
 	if p != nil && e.Flight && p.Epoch == e.Epoch && len(p.Assets) > 0 {
+		if s.Title == "" {
+			s.Title = p.Title
+		}
 		s.Assets = mergeAssets(e.Assets, p.Assets)
 		s.Bytes = 0
 		for _, a := range s.Assets {

@@ -62,8 +62,9 @@ func (g gate) enter(now int64) (next gate, left int64) {
 	return g, 0
 }
 
-// struck is the gate after an answer that may close it: a Retry-After does, a failure does if it is not the only one. Of requests that were on their way when it closed only the
-// first counts; but the longest Retry-After of all of them is obeyed.
+// struck is the gate after an answer that may close it: a Retry-After does, and so does the third failure without a good answer
+// between, or the second once the gate is ajar. Of requests that were on their way when it closed only the first counts; but the
+// longest Retry-After of all of them is obeyed.
 func (g gate) struck(now int64, why string, wait time.Duration) gate {
 	leftover := now < g.Until || !g.open() && g.Probes == 0
 	switch {

@@ -163,6 +163,39 @@ func TestStoredPartResetsTheFailureBudget(t *testing.T) {
 	})
 }
 
+func TestBytesThatMoveAreSeenAndAreNoProgressAgainstFailures(t *testing.T) {
+	onEach(t, func(b *bench) {
+		var tries atomic.Int64
+		seen := make(chan struct{})
+		s := b.serve(queue.ServerConfig{MaxFailures: 3}, func(ctx context.Context, w queue.Work, p queue.Progress) (queue.Outcome, error) {
+			if w.Step == queue.StepStatus {
+				return queue.Outcome{State: queue.StateTransferring}, nil
+			}
+			p.Fetching("Launch", "video", 10, 100)
+			p.Fetched("video", 15)
+			p.Fetched("video", 15)
+			p.Fetched("gif", 15) // nobody knows it yet
+			if tries.Add(1) == 1 {
+				select {
+				case <-seen:
+				case <-ctx.Done():
+				}
+			}
+			return queue.Outcome{}, errBroken
+		})
+		b.enqueue(queue.Job{VideoID: "slow"})
+		queuetest.Await(b.t, "the bytes to show", func() bool {
+			st := b.status("slow")
+			return st.Title == "Launch" && st.Fetched() == 40 && st.Bytes == 10 && len(st.Assets) == 1 && *st.Assets[0].Total == 100
+		})
+		close(seen)
+		s.untilState("slow", queue.StateFailed)
+		if st := b.status("slow"); tries.Load() != 3 || st.Fetched() > 10 {
+			b.t.Errorf("%d tries, %+v", tries.Load(), st)
+		}
+	})
+}
+
 func TestHandlerEndsAVideoWithAReason(t *testing.T) {
 	onEach(t, func(b *bench) {
 		s := b.serve(queue.ServerConfig{}, func(context.Context, queue.Work, queue.Progress) (queue.Outcome, error) {

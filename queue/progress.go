@@ -42,7 +42,47 @@ func (t *tracker) Stored(asset string, n, total int64) {
 			a.State = AssetStored
 		}
 	}
+	if old := t.find(asset); old != nil && a.State == AssetTransferring {
+		a.Fetched = old.Fetched
+	}
 	t.p.Assets = mergeAssets(t.p.Assets, []AssetStatus{a})
+}
+
+// Fetching implements Progress.
+func (t *tracker) Fetching(title, asset string, stored, total int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dirty = true
+	t.p.Title = clip(title, 120)
+	a := AssetStatus{Asset: asset, State: AssetTransferring, Bytes: stored, Fetched: stored}
+	if total >= 0 {
+		a.Total = &total
+	}
+	t.p.Assets = mergeAssets(t.p.Assets, []AssetStatus{a})
+}
+
+// Fetched implements Progress.
+func (t *tracker) Fetched(asset string, n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := t.find(asset)
+	if a == nil || a.State != AssetTransferring {
+		return
+	}
+	t.dirty = true
+	a.Fetched += n
+	if a.Total != nil {
+		a.Fetched = min(a.Fetched, *a.Total) // bytes that had to come twice
+	}
+}
+
+func (t *tracker) find(asset string) *AssetStatus {
+	for i := range t.p.Assets {
+		if t.p.Assets[i].Asset == asset {
+			return &t.p.Assets[i]
+		}
+	}
+	return nil
 }
 
 func (t *tracker) parts() int64 {
@@ -76,5 +116,9 @@ func (t *tracker) spoil() {
 func (t *tracker) assets() []AssetStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]AssetStatus(nil), t.p.Assets...)
+	out := append([]AssetStatus(nil), t.p.Assets...)
+	for i := range out {
+		out[i].Fetched = 0 // what is not stored is lost with the run
+	}
+	return out
 }

@@ -18,6 +18,8 @@ type AssetStatus struct {
 	State AssetState `json:"state"`
 	Bytes int64      `json:"bytes"` // stored by now
 	Total *int64     `json:"total"` // bytes; nil: not known yet
+	// Fetched is how many bytes have come while it is transferred, stored or not.
+	Fetched int64 `json:"fetched,omitempty"`
 }
 
 // ErrorInfo is the last thing that went wrong, in words for a person. Code is a word for programs, and may be empty,
@@ -55,6 +57,15 @@ type Status struct {
 type Change struct {
 	Status
 	Previous State // "" if nobody knows any more
+}
+
+// Fetched is how many bytes have come by now, all assets together, stored or not.
+func (s Status) Fetched() int64 {
+	var n int64
+	for _, a := range s.Assets {
+		n += max(a.Bytes, a.Fetched)
+	}
+	return max(n, s.Bytes)
 }
 
 // AtRisk says whether the video is unsealed and its deadline less than a day away.

@@ -95,6 +95,11 @@ type Progress interface {
 	// It resets the failure budget. It does no I/O and may be called as often as parts are stored,
 	// from several goroutines.
 	Stored(asset string, n, total int64)
+	// Fetching says that the file's bytes begin to move, or do so again: stored of total are there from before. title is
+	// the video's, "" if it is not known. Fetched says that n more have come, stored or not. Both are for people to watch
+	// and say nothing of failures. They do no I/O.
+	Fetching(title, asset string, stored, total int64)
+	Fetched(asset string, n int64)
 }
 
 type retryAfter interface{ RetryAfter() time.Duration }

@@ -65,6 +65,22 @@ func TestASmallFileThatChangedInPlaceIsStoredAgain(t *testing.T) {
 	}
 }
 
+func TestWhatWasReadBackOnceIsNotReadAgain(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	p := storagetest.NewProxy(t, cfg.Endpoint)
+	cfg.Endpoint, cfg.Checksum = p.URL, storage.ChecksumReadback
+	s := open(t, cfg)
+	data := storagetest.Bytes(3, 1000)
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "/vid_1/video.mp4"), Times: 1, DropReply: true})
+	u := begin(t, s, storagetest.Spec("video", "video.mp4", data))
+	put(t, u, 1, data)
+	finish(t, u, data)
+	if n := p.Count("GET", "/video.mp4", "x-id=GetObject"); n != 1 {
+		t.Errorf("read back %d times", n)
+	}
+}
+
 func TestAStoreThatStumblesOverALookCostsNoSealedAsset(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)

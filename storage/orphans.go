@@ -119,9 +119,12 @@ func (s *Store) EndUnrecorded(ctx context.Context, sealed *Manifest) error {
 	return nil
 }
 
-// endUploads ends the uploads of these assets, frees their parts, and returns the assets that had a record. The records stay:
+// endedUpload is an upload that is over and whose record is still there.
+type endedUpload struct{ asset, id string }
+
+// endUploads ends the uploads of these assets, frees their parts, and returns those that had a record. The records stay:
 // by them the next worker knows a complete object, should this one not come to seal it.
-func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) (recorded []string, err error) {
+func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) (recorded []endedUpload, err error) {
 	for _, asset := range assets {
 		rec, _, err := s.loadRecord(ctx, k, asset)
 		if errors.Is(err, ErrNotFound) {
@@ -133,7 +136,7 @@ func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) (re
 		if err != nil {
 			return nil, fmt.Errorf("end the uploads of video %s: %w", k, err)
 		}
-		recorded = append(recorded, asset)
+		recorded = append(recorded, endedUpload{asset, rec.UploadID})
 	}
 	return recorded, nil
 }
@@ -156,10 +159,20 @@ func (s *Store) abortAll(ctx context.Context, k VideoKey, rec uploadRecord) erro
 	return nil
 }
 
-// forget removes the records of these assets.
-func (s *Store) forget(ctx context.Context, k VideoKey, assets []string) error {
-	for _, asset := range assets {
-		if err := s.remove(ctx, s.recordKey(k, asset)); err != nil {
+// forget removes the records of these uploads. By now another worker may have begun one under the same name, for the next
+// generation: its record stays.
+func (s *Store) forget(ctx context.Context, k VideoKey, uploads []endedUpload) error {
+	for _, u := range uploads {
+		rec, _, err := s.loadRecord(ctx, k, u.asset)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			continue
+		case (err == nil || errors.Is(err, errUnreadable)) && rec.UploadID != u.id:
+			continue
+		case err == nil || errors.Is(err, errUnreadable):
+			err = s.remove(ctx, s.recordKey(k, u.asset))
+		}
+		if err != nil {
 			return fmt.Errorf("remove an upload record of video %s: %w", k, err)
 		}
 	}

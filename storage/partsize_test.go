@@ -64,6 +64,33 @@ func TestAWorkerWithAnotherPartSizeDoesNoHarm(t *testing.T) {
 	finish(t, first, data)
 }
 
+// The memory was made smaller, and the parts with it. Nobody could ever read the parts that are missing of the old upload.
+func TestAnUploadInPartsLargerThanTheMemoryStartsAfresh(t *testing.T) {
+	t.Parallel()
+	small, large := twoSizes(t)
+	data := storagetest.Bytes(4, 3*part)
+	spec := storagetest.Spec("video", "video.mp4", data)
+	old := begin(t, large, spec)
+	put(t, old, 1, data)
+	spec.MaxPart = old.PartSize()
+	if u := begin(t, small, spec); u.Stored() != old.PartSize() {
+		t.Errorf("%d bytes are taken over though there is room for such parts", u.Stored())
+	}
+	spec.MaxPart--
+	if u := begin(t, large, spec); u.Stored() != old.PartSize() {
+		t.Errorf("%d bytes are taken over though new parts would be as large", u.Stored())
+	}
+	u := begin(t, small, spec)
+	if u.PartSize() != partSize(t, small) || u.Stored() != 0 {
+		t.Errorf("%d bytes are taken over in parts of %d", u.Stored(), u.PartSize())
+	}
+	if old.UploadLives(t.Context()) {
+		t.Error("the old upload stays and costs money")
+	}
+	storagetest.PutMissing(t, u, data)
+	finish(t, u, data)
+}
+
 // Somebody has written a part of another size over ours. Nothing shorter than what was put is made of the rest.
 func TestALostPartIsNotLeftOut(t *testing.T) {
 	t.Parallel()

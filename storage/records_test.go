@@ -112,6 +112,34 @@ func TestTheLoserOfASealLeavesNoRecord(t *testing.T) {
 	}
 }
 
+// A worker is frozen just before it seals. Until it wakes, another one has sealed the video, and the next generation has begun.
+func TestTheLoserOfASealLeavesTheNextGenerationAlone(t *testing.T) {
+	t.Parallel()
+	frozen, p := broken(t)
+	data := storagetest.Bytes(4, 3*part)
+	u := begin(t, frozen, storagetest.Spec("video", "video.mp4", data))
+	storagetest.PutMissing(t, u, data)
+	m := sealable2(finish(t, u, data))
+	p.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPut, "/vid_1/manifest.json"), Times: 1, Before: func(*http.Request) {
+		theirs := *m
+		theirs.Video.Title = "theirs"
+		if err := frozen.Seal(t.Context(), &theirs); err != nil {
+			t.Errorf("the other worker: %v", err)
+		}
+		next := begin(t, frozen, storagetest.Spec("video", "g2/video.mp4", data))
+		put(t, next, 1, data)
+	}})
+	if err := frozen.Seal(t.Context(), m); !errors.Is(err, storage.ErrExists) {
+		t.Errorf("Seal = %v, want ErrExists", err)
+	}
+	if left := keys(t, frozen); !slices.Contains(left, "vid_1/.upload/video.json") {
+		t.Errorf("in the store: %v; the record of the next generation is gone", left)
+	}
+	if again := begin(t, frozen, storagetest.Spec("video", "g2/video.mp4", data)); again.Stored() != part {
+		t.Errorf("%d bytes of the next generation are taken over, want one part", again.Stored())
+	}
+}
+
 // An abandoned second generation had kept the first before that was complete.
 func TestBothManifestsOfAGenerationAreKept(t *testing.T) {
 	t.Parallel()

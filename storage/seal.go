@@ -74,7 +74,7 @@ type readySeal struct {
 	key   string
 	data  []byte
 	there *Folder
-	ended []string // assets whose upload is over and whose record is still there
+	ended []endedUpload
 }
 
 // commit writes a manifest where none is. That none was listed a moment ago counts as a look only where the store
@@ -125,7 +125,7 @@ func (s *Store) prepareSeal(ctx context.Context, m *Manifest) (readySeal, error)
 // clear removes the records that nobody needs any more once a video is sealed, by us or by another worker, even if the caller is
 // just told to stop. After any other outcome the next worker goes on by them. One that stays though the video is sealed is
 // harmless, and Tidy takes it away when somebody comes to the video again.
-func (s *Store) clear(ctx context.Context, k VideoKey, ended []string, outcome error) {
+func (s *Store) clear(ctx context.Context, k VideoKey, ended []endedUpload, outcome error) {
 	if outcome != nil && !errors.Is(outcome, ErrExists) && !errors.Is(outcome, ErrConflict) {
 		return
 	}

@@ -16,6 +16,7 @@ type UploadSpec struct {
 	Size        int64  // -1: not known before its end
 	ContentType string
 	Source      Validator
+	MaxPart     int64 // an upload that was begun in larger parts is not gone on with, if today's are smaller; 0: no limit
 }
 
 // An Upload is one asset on its way into the store. Put, Send and Hash may be called by several goroutines at once.
@@ -191,7 +192,13 @@ func (u *Upload) resume(ctx context.Context) error {
 	}
 	// While the total is not known, whoever reads the source begins at its start, in parts of its own size.
 	otherParts := rec.Total < 0 && rec.PartSize != u.plan.partSize
-	if !caps.ListParts || !rec.continues(u.spec) || otherParts || rec.Checksum != caps.Checksum {
+	// Whoever has no room for its parts could not add any, now or ever.
+	tooLarge := u.spec.MaxPart > 0 && rec.PartSize > u.spec.MaxPart && u.plan.partSize <= u.spec.MaxPart
+	if tooLarge {
+		u.s.log.Warn("an unfinished upload has parts larger than the memory; starting afresh",
+			"video_id", u.k.VideoID, "asset", u.spec.Asset, "part_size", rec.PartSize, "memory", u.spec.MaxPart)
+	}
+	if !caps.ListParts || !rec.continues(u.spec) || otherParts || tooLarge || rec.Checksum != caps.Checksum {
 		return u.s.drop(ctx, u.k, rec)
 	}
 	return u.join(ctx, rec, etag)

@@ -32,13 +32,14 @@ func (u *Upload) putWhole(ctx context.Context, data []byte) error {
 			return err
 		}
 	}
+	compared := false
 	o.ETag, err = u.s.put(ctx, u.key, data, how)
 	if err != nil {
-		if o.ETag, err = u.settleWhole(ctx, o, data, err); err != nil {
+		if o.ETag, compared, err = u.settleWhole(ctx, o, data, err); err != nil {
 			return err
 		}
 	}
-	if caps.Checksum == ChecksumReadback {
+	if caps.Checksum == ChecksumReadback && !compared {
 		// What turns out damaged stays where it is: the next put finds it, reads it and replaces it. A delete could meet the
 		// object of another worker, who has done just that and sealed it.
 		err := u.s.compare(ctx, u.key, o)
@@ -55,34 +56,35 @@ func (u *Upload) putWhole(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// settleWhole looks what a failed put has left and returns the ETag of our bytes, if they are there in the end.
-func (u *Upload) settleWhole(ctx context.Context, o Object, data []byte, failed error) (string, error) {
+// settleWhole looks what a failed put has left and returns the ETag of our bytes, if they are there in the end, and whether they
+// have been read back.
+func (u *Upload) settleWhole(ctx context.Context, o Object, data []byte, failed error) (etag string, compared bool, err error) {
 	there, whole, err := u.holds(ctx, o)
 	if whole {
-		return there, nil
+		return there, true, nil
 	}
 	// A refusal may also show as a cut connection: a store that answers before it has read the body hangs up on us.
 	switch k := sortFault(failed).kind; {
 	case k == kindCondition && err != nil && !errors.Is(err, ErrNotFound):
-		return "", err
+		return "", false, err
 	case err != nil, k != kindCondition && k != kindRace && k != kindUnreachable:
-		return "", u.s.fail(ctx, "store", u.key, failed)
+		return "", false, u.s.fail(ctx, "store", u.key, failed)
 	}
 	if err := u.s.refuseSealed(ctx, u.k, u.spec.Name); err != nil {
-		return "", err
+		return "", false, err
 	}
 	how := putOptions{contentType: o.ContentType, meta: u.wholeMetadata(o)}
 	if caps := u.s.caps.Load(); caps != nil && caps.PutIfMatch {
 		how.ifMatch = there
 	}
-	etag, err := u.s.put(ctx, u.key, data, how)
+	etag, err = u.s.put(ctx, u.key, data, how)
 	if err == nil {
-		return etag, nil
+		return etag, false, nil
 	}
 	if there, whole, _ := u.holds(ctx, o); whole {
-		return there, nil
+		return there, true, nil
 	}
-	return "", u.s.fail(ctx, "store", u.key, err)
+	return "", false, u.s.fail(ctx, "store", u.key, err)
 }
 
 // holds says whether our bytes are there. What an object says of itself is no proof: it keeps its metadata when a power cut

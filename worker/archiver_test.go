@@ -164,6 +164,19 @@ func TestTheNextWorkerGoesOnWhereTheLastOneWasKilled(t *testing.T) {
 	}
 }
 
+func TestAnUploadInPartsLargerThanTheMemoryIsBegunAgain(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.sim.Add(bigVideo(1, 8*part, nil))
+	b.store = b.openStoreOf(minio.Endpoint, 2*part)
+	ctx, kill := context.WithCancel(b.ctx)
+	_, err := b.bench().Transfer(ctx, worker.Video{ID: id(1)}, func(string, int64, int64) { kill() })
+	if err == nil {
+		t.Fatal("the killed worker finished")
+	}
+	b.store, b.memory = b.openStore(), part
+	b.mustArchive(id(1))
+}
+
 func TestAReplacedFileIsNotSplicedOntoAnUnfinishedUpload(t *testing.T) {
 	b := setup(t, heygensim.Options{})
 	b.sim.Add(bigVideo(1, 4*part, nil))

@@ -92,6 +92,9 @@ func (s *Share) Give(buf []byte) {
 	b.serve()
 }
 
+// Most returns the size of the largest buffer that there can be.
+func (b *Buffers) Most() int64 { return b.budget }
+
 // Held returns how many bytes are taken.
 func (b *Buffers) Held() int64 {
 	b.mu.Lock()

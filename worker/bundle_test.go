@@ -67,6 +67,7 @@ type bundle struct {
 	memory int64 // of all part buffers
 	wanted int   // videos that wait for their transfer, as the desk is told
 	rate   int64 // bytes a second of everything; 0 = no limit
+	astray bool  // links to GIFs name a host that is not allowed
 	log    *lockedBuffer
 }
 
@@ -89,8 +90,13 @@ func (b *bundle) openStore() *storage.Store { b.t.Helper(); return b.openStoreAt
 
 func (b *bundle) openStoreAt(endpoint string) *storage.Store {
 	b.t.Helper()
+	return b.openStoreOf(endpoint, part)
+}
+
+func (b *bundle) openStoreOf(endpoint string, size int64) *storage.Store {
+	b.t.Helper()
 	store, err := storage.Open(b.ctx, storage.Config{
-		URL: "s3://" + b.bucket + "/some/prefix", PartSize: part, Endpoint: endpoint, Region: "us-east-1",
+		URL: "s3://" + b.bucket + "/some/prefix", PartSize: size, Endpoint: endpoint, Region: "us-east-1",
 		Credentials: storage.Credentials{AccessKey: minio.AccessKey, SecretKey: minio.SecretKey},
 	})
 	must(b.t, err)
@@ -105,16 +111,21 @@ func (b *bundle) bench() *worker.Archiver {
 	api, err := heygen.New(heygen.Config{BaseURL: b.sim.APIURL(), Key: secret.New(b.sim.Key()), Version: "auto", Log: log, Now: b.cfg.Now})
 	must(b.t, err)
 	sources, err := fetch.New(fetch.Config{
+		SourceHosts:    []string{"127.0.0.1"},
 		PrivateSources: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, StallTimeout: time.Second,
 		FreshWait: time.Second, Log: log, HostStreams: b.host, Bandwidth: b.rate, Retry: fetch.Retry{Base: 10 * time.Millisecond, Cap: 50 * time.Millisecond, Tries: 4},
 	})
 	must(b.t, err)
 	b.t.Cleanup(sources.Close)
+	var opener worker.Opener = sources
+	if b.astray {
+		opener = astray{sources}
+	}
 	buffers, err := worker.NewBuffers(max(b.memory, part), part)
 	must(b.t, err)
 	b.cfg.Log = log
 	a, err := worker.NewArchiver(b.cfg, worker.Deps{
-		Catalogs: map[string]worker.Catalog{"default": heygen.NewDesk(api, heygen.DeskConfig{Wanted: func() int { return b.wanted }})}, Opener: sources, Store: b.store, Buffers: buffers, Observer: b.seen,
+		Catalogs: map[string]worker.Catalog{"default": heygen.NewDesk(api, heygen.DeskConfig{Wanted: func() int { return b.wanted }})}, Opener: opener, Store: b.store, Buffers: buffers, Observer: b.seen,
 	})
 	must(b.t, err)
 	b.t.Cleanup(func() {

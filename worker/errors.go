@@ -140,6 +140,7 @@ func (e *GoneError) Settle() (state, reason string) { return StateGone, "" }
 // OutageError says that HeyGen, the store or the source is out of reach or overloaded. It never ends a video.
 type OutageError struct {
 	Of    string // "HeyGen", "the store" or OfSource
+	Host  string // of OfSource: which one
 	After time.Duration
 	Err   error
 }
@@ -165,10 +166,11 @@ func (e *BusyError) RetryAfter() time.Duration { return e.After }
 // Quiet says that this is nothing to be told of.
 func (e *BusyError) Quiet() bool { return true }
 
-// RefusedError says that HeyGen or the store refuses our credentials, or that our own settings keep us from the source. Retrying a video does not
-// help; a person must act. The videos wait.
+// RefusedError says that HeyGen or the store refuses our credentials, or that our own settings keep us from the source. Retrying
+// a video does not help; a person must act. The videos wait.
 type RefusedError struct {
 	Of    string
+	Host  string // of OfSource: the one that the link names
 	After time.Duration
 	Err   error
 }

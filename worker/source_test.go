@@ -9,46 +9,123 @@ import (
 	"github.com/reelkeep/reelkeep/worker/secret"
 )
 
-func silence(since time.Duration) error {
-	link := secret.New("https://files.example/v.mp4")
-	return &fetch.GiveUpError{Link: link, Tries: 8, Since: time.Now().Add(-since), Away: true, Cause: errors.New("status 503")}
+const cdn = "files.example"
+
+// rehearsal plays what the hosts of files do over days.
+type rehearsal struct {
+	sources
+	now time.Time
 }
 
-// A CDN that is down for hours must not cost a video, but a file that is never served must come to an end.
-func TestASourceThatIsAwayIsNoFailureOfItsVideos(t *testing.T) {
-	t.Parallel()
-	var outage *OutageError
-	a := &Archiver{}
-	for try := range 20 {
-		if err := a.sourceError(silence(time.Minute)); !errors.As(err, &outage) || outage.Of != OfSource || outage.RetryAfter() < sourceWait {
-			t.Fatalf("try %d: %v", try, err)
+func rehearse() *rehearsal {
+	return &rehearsal{now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+}
+
+// serves: another file comes from the host.
+func (r *rehearsal) serves() { r.served(cdn, sourceFile{id: "another"}, r.now) }
+
+// fails: a try of the file that takes a minute. It says whether the failure counts.
+func (r *rehearsal) fails(id string) bool {
+	began := r.now
+	r.now = r.now.Add(time.Minute)
+	_, outage := r.failed(cdn, sourceFile{id: id}, began, r.now)
+	return !outage
+}
+
+// givesUp says how long it takes until the file has failed ten times for good while others come every so often. The queue waits
+// for at most a quarter of an hour after a failure, and we for ten minutes in an outage.
+func (r *rehearsal) givesUp(id string, every time.Duration) time.Duration {
+	began, next := r.now, r.now.Add(every)
+	for failures := 0; failures < 10 && r.now.Sub(began) < 30*24*time.Hour; {
+		wait := sourceWaitMax
+		if r.fails(id) {
+			failures++
+			wait = min(30*time.Second<<(failures-1), 15*time.Minute)
+		}
+		r.now = r.now.Add(wait)
+		for ; every > 0 && next.Before(r.now); next = next.Add(every) {
+			r.serves()
 		}
 	}
-	a.sources.by["files.example"] = sourceHost{away: time.Now().Add(-2 * time.Hour)}
-	if err := a.sourceError(silence(time.Minute)); !errors.As(err, &outage) || outage.RetryAfter() != sourceWaitMax {
-		t.Errorf("after two hours: %v, again in %s", err, outage.RetryAfter())
+	return r.now.Sub(began)
+}
+
+// A CDN that is down for hours must not cost a video, whatever came from it before.
+func TestASourceThatIsAwayIsNoFailureOfItsVideos(t *testing.T) {
+	t.Parallel()
+	r := rehearse()
+	r.serves()
+	for down := r.now.Add(20 * time.Hour); r.now.Before(down); r.now = r.now.Add(sourceWait) {
+		if r.fails("a") || r.fails("b") {
+			t.Fatalf("at %s a failure counts", r.now)
+		}
 	}
-	a.sources.by["files.example"] = sourceHost{away: time.Now().Add(-25 * time.Hour)}
-	if err := a.sourceError(silence(time.Minute)); errors.As(err, &outage) {
-		t.Errorf("after a day: %v", err)
+	// It comes back for others, and goes again before a's turn; c has no share in the first trouble.
+	r.serves()
+	r.fails("c")
+	if r.fails("a") {
+		t.Error("the second outage counts for what the first has hit as well")
 	}
 }
 
-func TestAFileThatIsBrokenAtItsSourceIsAFailureWhileOthersCome(t *testing.T) {
+func TestAFileThatIsBrokenAtItsSourceComesToAnEnd(t *testing.T) {
 	t.Parallel()
+	for every, most := range map[time.Duration]time.Duration{
+		20 * time.Second: 2 * time.Hour,
+		time.Hour:        4 * time.Hour,
+		12 * time.Hour:   15 * time.Hour,
+		0:                27 * time.Hour, // nothing else is fetched from there
+	} {
+		if took := rehearse().givesUp("broken", every); took > most || took < 30*time.Minute {
+			t.Errorf("others come every %s: given up after %s, want no more than %s", every, took, most)
+		}
+	}
+}
+
+// Two broken files are no witnesses for each other.
+func TestTwoFilesThatAreBrokenComeToAnEnd(t *testing.T) {
+	t.Parallel()
+	r := rehearse()
+	r.fails("a")
+	r.fails("b")
+	r.serves()
+	for range 10 {
+		if !r.fails("a") || !r.fails("b") {
+			t.Fatal("one hides behind the other")
+		}
+	}
+}
+
+func TestAFileThatCameHasAClearRecord(t *testing.T) {
+	t.Parallel()
+	r := rehearse()
+	r.fails("a")
+	r.served(cdn, sourceFile{id: "a"}, r.now)
+	r.now = r.now.Add(25 * time.Hour)
+	if r.fails("a") {
+		t.Error("the outage before counts")
+	}
+	for id := range 2 * mostFiles {
+		r.failed(cdn, sourceFile{accepted: int64(id)}, r.now, r.now)
+		r.served(string(rune(id)), sourceFile{}, r.now)
+	}
+	if len(r.files) > mostFiles || len(r.hosts) > mostHosts {
+		t.Errorf("remembers %d files and %d hosts", len(r.files), len(r.hosts))
+	}
+}
+
+func TestTriesOfASourceThatIsAwayGrowApart(t *testing.T) {
+	t.Parallel()
+	silence := func(since time.Duration) error {
+		link := secret.New("https://" + cdn + "/v.mp4")
+		return &fetch.GiveUpError{Link: link, Tries: 8, Since: time.Now().Add(-since), Away: true, Cause: errors.New("status 503")}
+	}
 	var outage *OutageError
-	a := &Archiver{}
-	a.sources.served("files.example", time.Now().Add(-50*time.Second)) // its last part was on its way when the trouble began
-	if err := a.sourceError(silence(time.Minute)); !errors.As(err, &outage) {
-		t.Errorf("the host fell silent: %v", err)
-	}
-	a.sources.served("other.example", time.Now())
-	if err := a.sourceError(silence(time.Minute)); !errors.As(err, &outage) {
-		t.Errorf("another host serves: %v", err)
-	}
-	a.sources.served("files.example", time.Now())
-	if err := a.sourceError(silence(time.Minute)); errors.As(err, &outage) {
-		t.Errorf("the host serves others: %v", err)
+	for since, want := range map[time.Duration]time.Duration{time.Minute: sourceWait, 2 * time.Hour: sourceWaitMax} {
+		err := (&Archiver{}).sourceError(Video{ID: "v"}, cdn, silence(since))
+		if !errors.As(err, &outage) || outage.Of != OfSource || outage.Host != cdn || outage.RetryAfter() != want {
+			t.Errorf("after %s: %v", since, err)
+		}
 	}
 }
 
@@ -67,7 +144,7 @@ func TestALinkThatASettingForbidsWaitsForAPerson(t *testing.T) {
 	} {
 		_, err := sources.Open(t.Context(), fetch.Link{URL: secret.New(link)}, nil, fetch.Options{})
 		var refused *RefusedError
-		if got := errors.As((&Archiver{}).sourceError(err), &refused); got != want || !errors.Is(err, fetch.ErrBlocked) {
+		if got := errors.As((&Archiver{}).sourceError(Video{}, cdn, err), &refused); got != want || !errors.Is(err, fetch.ErrBlocked) {
 			t.Errorf("%s: waits for a person: %v, %v", link, got, err)
 		}
 	}

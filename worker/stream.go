@@ -151,7 +151,8 @@ func (t *assetTransfer) begin(ctx context.Context, first *part) (*storage.Upload
 	}
 	up, err := t.deps.Store.Upload(ctx, t.v.key(), storage.UploadSpec{
 		Asset: string(t.asset), Name: t.name, Size: size, ContentType: t.contentType,
-		Source: storage.Validator{Size: pin.Size, ETag: pin.ETag, LastModified: pin.LastModified},
+		Source:  storage.Validator{Size: pin.Size, ETag: pin.ETag, LastModified: pin.LastModified},
+		MaxPart: t.deps.Buffers.Most(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("begin the upload of %s: %w", t.name, err)
@@ -301,7 +302,7 @@ func (t *assetTransfer) send(ctx context.Context, up *storage.Upload, it *part) 
 // arrived tells of n more stored bytes, one part at a time.
 func (t *assetTransfer) arrived(n int64) {
 	host, _, _, _ := t.file.Source()
-	t.sources.served(host, time.Now())
+	t.sources.served(host, fileOf(t.v, t.asset), time.Now())
 	t.telling.Lock()
 	defer t.telling.Unlock()
 	t.stored += n

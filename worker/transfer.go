@@ -37,6 +37,9 @@ func (a *Archiver) Transfer(ctx context.Context, v Video, progress Progress) (*s
 	for try := 1; ; try++ {
 		m, err := a.transfer(ctx, v, progress)
 		a.abandon(ctx, v, err)
+		if err == nil {
+			a.sources.ended(fileOf(v, heygen.AssetVideo))
+		}
 		overtaken := errors.Is(err, storage.ErrUploadGone) || errors.Is(err, storage.ErrSealed)
 		if !overtaken || try == startsOver {
 			return m, err
@@ -157,6 +160,9 @@ func (a *Archiver) newRun(ctx context.Context, v Video, have held, progress Prog
 		defer telling.Unlock()
 		progress(asset, stored, total)
 	}
+	if hv.Title != "" {
+		v.Title = hv.Title
+	}
 	r := &run{
 		Archiver: a, v: v, hv: hv, progress: oneByOne, old: old, generation: nextGeneration(v, old),
 		stored: map[heygen.Asset]storage.Asset{}, absent: map[heygen.Asset]string{}, left: left,
@@ -207,17 +213,25 @@ func (r *run) asset(ctx context.Context, asset heygen.Asset) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	err = r.sourceError(err)
-	if asset == heygen.AssetVideo || !aboutAsset(err) {
+	switch {
+	case asset == heygen.AssetVideo:
+		return r.sourceError(r.v, link.URL.Host(), err)
+	case !aboutAsset(err):
 		return err
 	}
 	return r.optional(asset, err)
 }
 
 // optional decides what an optional asset that cannot be had means for the video: it may still turn up, or it
-// has had its chances, or the video is tried again.
+// has had its chances, or the video is tried again. Its source may be away, or not allowed, for as long as it likes: no GIF is
+// worth a video that is not sealed.
 func (r *run) optional(asset heygen.Asset, err error) error {
 	switch {
+	case ofSource(err) && r.late(r.v, r.hv):
+		r.cfg.Log.Warn("the source of an optional asset can't be used; the video is sealed without it for now",
+			"video_id", r.v.ID, "asset", asset, "err", err)
+		r.lacks(asset, storage.AbsentLate)
+		return nil
 	case isNotThere(err) && r.late(r.v, r.hv):
 		r.lacks(asset, storage.AbsentLate)
 		return nil

@@ -79,6 +79,7 @@ func (s *service) equip(con *console) {
 	s.board = newBoard(s.log)
 	v := buildVersion()
 	s.metrics = metrics.New(v.version, v.commit, v.goVersion)
+	s.bars = &bars{Observer: s.metrics}
 }
 
 func parseRoles(text string) ([]string, error) {

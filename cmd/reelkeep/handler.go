@@ -17,7 +17,8 @@ import (
 type bench struct {
 	archiver *worker.Archiver
 	outlook  outlook
-	wait     bool // wait for renders; otherwise what is not completed is left alone
+	bars     *bars // nil: nobody watches
+	wait     bool  // wait for renders; otherwise what is not completed is left alone
 
 	// What only a foreground run knows.
 	hints   map[string]worker.Video // what a list said of a video, by id
@@ -31,6 +32,7 @@ type bench struct {
 // outlook hears how the dependencies of the work behave. Its methods are called by several goroutines.
 type outlook interface {
 	reached()                                         // a step went as it should
+	moved()                                           // a part of some video was stored that never was before
 	refused(account string, err *worker.RefusedError) // a person must act
 	away(account string, err *worker.OutageError)     // it is tried again
 }
@@ -76,6 +78,9 @@ func (b *bench) check(ctx context.Context, v worker.Video) (queue.Outcome, error
 }
 
 func (b *bench) transfer(ctx context.Context, v worker.Video, p queue.Progress) (queue.Outcome, error) {
+	if b.bars != nil {
+		defer b.bars.follow(v, p)()
+	}
 	m, err := b.archiver.Transfer(ctx, v, b.furthest(v, p))
 	if err != nil {
 		if errors.Is(context.Cause(ctx), queue.ErrCancelled) {
@@ -99,6 +104,7 @@ func (b *bench) transfer(ctx context.Context, v worker.Video, p queue.Progress) 
 func (b *bench) furthest(v worker.Video, p queue.Progress) worker.Progress {
 	return func(asset string, stored, total int64) {
 		if b.ahead(v, asset, stored) {
+			b.outlook.moved()
 			p.Stored(asset, stored, total)
 		}
 	}
@@ -114,7 +120,7 @@ func (b *bench) ahead(v worker.Video, asset string, stored int64) bool {
 	if b.best == nil || len(b.best) > mostRemembered {
 		b.best = map[string]map[string]int64{}
 	}
-	key := v.Account + "/" + v.ID
+	key := videoKey(v)
 	if b.best[key] == nil {
 		b.best[key] = map[string]int64{}
 	}
@@ -128,7 +134,7 @@ func (b *bench) ahead(v worker.Video, asset string, stored int64) bool {
 func (b *bench) forget(v worker.Video) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.best, v.Account+"/"+v.ID)
+	delete(b.best, videoKey(v))
 }
 
 // judge sees what an answer means for the whole run, not only for the video.

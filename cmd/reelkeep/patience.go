@@ -24,7 +24,9 @@ type patience struct {
 
 	mu        sync.Mutex
 	awaySince time.Time
-	answered  bool // HeyGen or the store has answered at least once
+	answered  bool      // HeyGen or the store has answered at least once
+	stuck     time.Time // since when some video's source has been in trouble and no other video has moved
+	told      sparingly
 }
 
 func (p *patience) reached() {
@@ -33,20 +35,30 @@ func (p *patience) reached() {
 	if !p.awaySince.IsZero() {
 		p.notice("back in reach; going on")
 	}
-	p.awaySince, p.answered = time.Time{}, true
+	p.awaySince, p.stuck, p.answered = time.Time{}, time.Time{}, true
+}
+
+func (p *patience) moved() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stuck = time.Time{}
 }
 
 // refused ends the run, unless it is about the links of some video: others may be on hosts that are allowed. Then it is
 // patient as in an outage, so that these come first.
 func (p *patience) refused(_ string, err *worker.RefusedError) {
 	if err.Of == worker.OfSource {
-		p.wait(err, p.limit)
+		p.source(err.Host, err)
 		return
 	}
 	p.end(err)
 }
 
 func (p *patience) away(_ string, outage *worker.OutageError) {
+	if outage.Of == worker.OfSource {
+		p.source(outage.Host, outage)
+		return
+	}
 	p.mu.Lock()
 	limit := p.limit
 	if !p.answered {
@@ -54,6 +66,23 @@ func (p *patience) away(_ string, outage *worker.OutageError) {
 	}
 	p.mu.Unlock()
 	p.wait(outage, limit)
+}
+
+// source ends the run if a host of files is in trouble and nothing has come from any other for as long as limit: one host is no
+// reason to end a run that works.
+func (p *patience) source(host string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.told.again(host, now) {
+		p.notice(err.Error() + "; its videos are tried again, others go on")
+	}
+	if p.stuck.IsZero() {
+		p.stuck = now
+	}
+	if now.Sub(p.stuck) >= p.limit {
+		p.end(err)
+	}
 }
 
 // wait ends the run if nothing has gone well for as long as limit.

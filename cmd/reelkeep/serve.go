@@ -28,7 +28,9 @@ type service struct {
 	log      *slog.Logger
 	board    *board
 	metrics  *metrics.Metrics
+	bars     *bars
 	crowd    crowd
+	told     sparingly
 	opened   func(addr string) // called once the page and the API are served; may be nil
 }
 
@@ -76,7 +78,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		build = newReadingParts
 	}
 	p, err := build(ctx, s.cfg, makings{
-		observer: s.metrics, metrics: s.metrics, open: s.openShelf, wanted: s.crowd.wanted, waiting: s.crowd.waiting,
+		observer: s.bars, metrics: s.metrics, open: s.openShelf, wanted: s.crowd.wanted, waiting: s.crowd.waiting,
 		gate: func(account string) heygen.Gate { return client.Budget(account) },
 	}, s.log)
 	if err != nil {
@@ -165,7 +167,7 @@ func (s *service) newServer(client *queue.Client, p *parts, over *cancelled) (*q
 	if sender != nil { // a nil *Sender in the interface would be one
 		cfg.Notify = sender
 	}
-	server, err := client.NewServer(cfg, s.metrics.Transfers(&bench{archiver: p.archiver, wait: true, outlook: s}))
+	server, err := client.NewServer(cfg, s.metrics.Transfers(&bench{archiver: p.archiver, wait: true, outlook: s, bars: s.bars}))
 	if err != nil {
 		return nil, withCode(exitUsage, err)
 	}

@@ -113,19 +113,35 @@ func (b *board) disproves() {
 // The service is the outlook of its own work: trouble that a step meets is on the board at once. That it is over is for the
 // watching to say, since a step that went well may not have needed what was away.
 func (s *service) reached() {}
+func (s *service) moved()   {}
 
-func (s *service) refused(account string, err *worker.RefusedError) { s.met(account, err.Of, err) }
-
-func (s *service) away(account string, err *worker.OutageError) { s.met(account, err.Of, err) }
-
-// met puts trouble that a step met on the board. Where the files are is no dependency: what is away may be one file, and nobody
-// would look whether it is back but the videos themselves. An account that is not configured is no dependency: its videos say so
-// themselves, and nobody would ever look whether the trouble is over.
-func (s *service) met(account, of string, err error) {
-	if of == worker.OfSource {
-		s.log.Warn("the source of a video can't be used; the video waits", "account", account, "err", err)
+func (s *service) refused(account string, err *worker.RefusedError) {
+	if err.Of == worker.OfSource {
+		s.source(err.Host, err)
 		return
 	}
+	s.met(account, err.Of, err)
+}
+
+func (s *service) away(account string, err *worker.OutageError) {
+	if err.Of == worker.OfSource {
+		s.source(err.Host, err)
+		return
+	}
+	s.met(account, err.Of, err)
+}
+
+// source tells that the files of a host can't be had. Where they are is no dependency: what is away may be one file, and nobody
+// would look whether it is back but the videos themselves.
+func (s *service) source(host string, err error) {
+	if s.told.again(host, time.Now()) {
+		s.log.Warn("a source can't be used; its videos wait", "host", host, "err", err)
+	}
+}
+
+// met puts trouble that a step met on the board. An account that is not configured is no dependency: its videos say so
+// themselves, and nobody would ever look whether the trouble is over.
+func (s *service) met(account, of string, err error) {
 	name := dependencyOf(account, of)
 	if name != storeName && !slices.Contains(s.cfg.AccountNames(), account) {
 		return

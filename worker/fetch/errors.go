@@ -25,7 +25,7 @@ type GiveUpError struct {
 	Link  secret.String
 	Tries int           // in a row, without one new byte
 	Wait  time.Duration // what the host asked for last, 0 if nothing
-	Since time.Time     // of the first try
+	Since time.Time     // when the first of the tries ended, or a trickle began
 	Away  bool          // no connection, no answer in time, or one that asks to come later: not about this file, as far as one file can tell
 	Cause error         // of the last try
 }

@@ -128,7 +128,7 @@ func (r *reader) read(p []byte) (int, error) {
 func (r *reader) giveWay() {
 	r.body.Close()
 	r.body, r.broke = nil, tooSlow()
-	r.effort.moved, r.effort.tries = false, r.flow.slow-1
+	r.effort.moved, r.effort.tries, r.effort.since = false, r.flow.slow-1, r.flow.since
 }
 
 // window says where the next bytes go: to the caller, or nowhere while an answer that started over is still

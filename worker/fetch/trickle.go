@@ -17,18 +17,28 @@ const (
 type flow struct {
 	waited time.Duration // for the host, since the window began
 	from   int64         // what had come of the file by then
+	began  time.Time     // when that was
 	slow   int           // windows in a row that were too slow
+	since  time.Time     // when the first of them began
 }
 
 // trickles is told that the host was waited for d more, and says whether a window has ended in which the file hardly moved.
 func (f *flow) trickles(d time.Duration, came int64) bool {
+	if f.waited == 0 {
+		f.began = time.Now().Add(-d)
+	}
 	if f.waited += d; f.waited < slowWindow {
 		return false
 	}
 	slow := float64(came-f.from) < slowest*f.waited.Seconds()
 	f.waited, f.from = 0, came
-	if f.slow++; !slow {
+	switch {
+	case !slow:
 		f.slow = 0
+	case f.slow == 0:
+		f.slow, f.since = 1, f.began
+	default:
+		f.slow++
 	}
 	return slow
 }

@@ -40,7 +40,7 @@ func dripping(ctx context.Context, f *File, n int, pause time.Duration) (r *read
 		}
 		*asked++
 		own, w := newWatch(ctx, f.client.cfg.StallTimeout)
-		b := &body{src: drip{n, pause, own.Done()}, end: -1, watch: w, leave: func() {}}
+		b := &body{src: drip{n, pause, own.Done()}, pos: r.pos, end: -1, watch: w, leave: func() {}}
 		b.bind(ctx)
 		return b, nil
 	}
@@ -62,7 +62,10 @@ func TestASourceThatTricklesIsGivenUp(t *testing.T) {
 		_, err := io.Copy(io.Discard, r)
 		var gaveUp *GiveUpError
 		if !errors.As(err, &gaveUp) || gaveUp.Tries != 8 || *asked != 8 {
-			t.Errorf("after %s and %d requests: %v", time.Since(begin), *asked, err)
+			t.Fatalf("after %s and %d requests: %v", time.Since(begin), *asked, err)
+		}
+		if !gaveUp.Away || gaveUp.Since.Sub(begin).Abs() > 30*time.Second {
+			t.Errorf("away: %v, since %s after the first byte was asked for", gaveUp.Away, gaveUp.Since.Sub(begin))
 		}
 	})
 }
