@@ -90,12 +90,15 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 		s.board.spare("redis") // what is archived is served without it
 	}
 	return func(ctx context.Context) error {
-		if s.opened != nil {
-			s.opened(d.server.Addr())
-		}
-		defer d.settle()                           // before Redis is closed
+		defer d.settle() // before Redis is closed
+		defer page.Close()
 		defer context.AfterFunc(ctx, page.Close)() // nobody waits for streams that have no end
-		return d.server.Serve(ctx, handler, func() { s.board.door(false) })
+		return d.server.Serve(ctx, handler, func() {
+			s.board.door(false)
+			if s.opened != nil {
+				s.opened(d.server.Addr())
+			}
+		})
 	}, nil
 }
 

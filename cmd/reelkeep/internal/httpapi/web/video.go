@@ -164,15 +164,14 @@ func (h *Handler) cancel(w http.ResponseWriter, r *http.Request) {
 // done answers a request that should have changed something: with its row where it came from a list, else with the
 // video's page.
 func (h *Handler) done(w http.ResponseWriter, r *http.Request, k storage.VideoKey, err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
-	inList := r.PostFormValue("from") == "list"
+	inList := formValue(r, "from") == "list"
 	switch {
 	case inList && h.inPlace(r):
 		h.showRow(w, r, k, err)
 	case err != nil:
 		h.showVideo(w, r, h.trouble(r.Context(), err), nil)
 	case inList:
-		seeOther(w, "../../?show="+map[bool]string{true: tabRunning, false: tabFailed}[r.PostFormValue("list") == tabRunning])
+		seeOther(w, "../../?show="+map[bool]string{true: tabRunning, false: tabFailed}[formValue(r, "list") == tabRunning])
 	default:
 		to := "../" + k.VideoID
 		if k.Account != queue.DefaultAccount {
@@ -205,13 +204,12 @@ func (h *Handler) showRow(w http.ResponseWriter, r *http.Request, k storage.Vide
 const longestShare = 365 * 24 * time.Hour
 
 func (h *Handler) share(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
 	k, err := keyFrom(r)
 	if err != nil {
 		h.showVideo(w, r, nil, nil)
 		return
 	}
-	days, err := strconv.Atoi(r.PostFormValue("days"))
+	days, err := strconv.Atoi(formValue(r, "days"))
 	if err != nil || days < 0 {
 		days = 7
 	}

@@ -62,8 +62,6 @@ type Handler struct {
 	assets *assets
 	pages  map[string]*template.Template
 	live   *hub
-	// signing bounds how many may be at the door at once; see signIn.
-	signing chan struct{}
 }
 
 // New returns the page. Close ends its streams.
@@ -74,7 +72,7 @@ func New(d Deps) (*Handler, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{Deps: d, signing: make(chan struct{}, mostSigning)}
+	h := &Handler{Deps: d}
 	var err error
 	if h.assets, err = loadAssets(); err != nil {
 		return nil, err
@@ -115,6 +113,7 @@ func (h *Handler) inside(next http.HandlerFunc) http.Handler {
 			h.door(w, r, http.StatusOK, "")
 			return
 		}
+		r.Body = http.MaxBytesReader(w, r.Body, mostForm)
 		ctx, cancel := context.WithTimeout(r.Context(), patience)
 		defer cancel()
 		next(w, r.WithContext(ctx))
