@@ -105,7 +105,7 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 // newPage is what people see in a browser.
 func (s *service) newPage(client *queue.Client, p *parts, guard *auth.Guard, links *permalink.Links) (*web.Handler, error) {
 	d := web.Deps{
-		Guard: guard, Videos: client, Manifests: links.Manifests, Links: links, Share: links.Base != "" && links.Signer.Ready(),
+		Guard: guard, Videos: client, Accounts: s.accounts(client), Manifests: links.Manifests, Links: links, Share: links.Base != "" && links.Signer.Ready(),
 		Version: buildVersion().version, Log: s.log,
 	}
 	if !s.proxies(p) {
