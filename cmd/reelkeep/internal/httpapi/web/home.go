@@ -90,8 +90,9 @@ func (h *Handler) showHome(w http.ResponseWriter, r *http.Request, said *notice)
 		p.Live = ""
 		if unchanged(r, &p.page, "") {
 			status = http.StatusNoContent
+		} else {
+			h.byHand(r.Context(), &p, account)
 		}
-		h.byHand(r.Context(), &p, account)
 	}
 	h.show(w, r, status, "home", p)
 }
@@ -124,11 +125,12 @@ func (h *Handler) fill(ctx context.Context, p *homePage, account, cursor string)
 const mostBeside = 3
 
 func (h *Handler) fillRunning(ctx context.Context, p *homePage, account string, most int) error {
-	list, err := h.Videos.Urgent(ctx, account, most)
+	list, err := h.Videos.Urgent(ctx, account, mostRunning)
 	p.Running = h.runningList(list, p.Counts.Running, most)
 	return err
 }
 
+// runningList shows the first of those that matter most, and how many there are besides.
 func (h *Handler) runningList(list []queue.Status, total int64, most int) *runningList {
 	list = list[:min(len(list), most)]
 	more := max(0, total-int64(len(list)))

@@ -58,6 +58,9 @@ func (h *Handler) find(ctx context.Context, k storage.VideoKey) (s queue.Status,
 	asking, cancel := context.WithTimeout(ctx, inTrayPatience)
 	defer cancel()
 	s, err = h.Videos.StatusIn(asking, k.Account, k.VideoID)
+	if err == nil && s.SealedAt == nil && slices.Contains(runningStates(), s.State) {
+		return s, nil, nil, nil // its page asks every two seconds
+	}
 	m, merr := h.Manifests.Manifest(ctx, k)
 	if merr = ofStore(merr, k); merr != nil {
 		m = nil

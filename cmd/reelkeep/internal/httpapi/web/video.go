@@ -77,9 +77,6 @@ func (h *Handler) showVideo(w http.ResponseWriter, r *http.Request, said *notice
 		p.Notice = h.trouble(r.Context(), away)
 	}
 	moves = moves || p.Notice != nil && p.Notice.status == http.StatusServiceUnavailable
-	if said != nil {
-		p.Notice, status = said, cmp.Or(said.status, http.StatusOK)
-	}
 	if err == nil {
 		h.fillVideo(&p, s, m)
 	}
@@ -94,6 +91,9 @@ func (h *Handler) showVideo(w http.ResponseWriter, r *http.Request, said *notice
 			w.Header().Set("HX-Retarget", id)
 			w.Header().Set("HX-Reselect", id)
 		}
+	}
+	if said != nil { // not part of what is asked for again: it stays until something changes
+		p.Notice, status = said, cmp.Or(said.status, http.StatusOK)
 	}
 	h.show(w, r, status, "video", p)
 }

@@ -127,6 +127,9 @@
   // What stands between us and the browser may answer too, with a page that has nothing of ours; and a film that is moved in
   // the page would stop.
   let playing = false;
+  document.addEventListener('htmx:beforeRequest', (e) => {
+    if (document.hidden && e.detail.elt.id === 'main') e.preventDefault(); // asked again when somebody looks
+  });
   document.addEventListener('htmx:beforeSwap', (e) => {
     if (!/<main|^$/.test(e.detail.xhr.responseText)) e.detail.shouldSwap = false;
     const film = document.getElementById('player');
