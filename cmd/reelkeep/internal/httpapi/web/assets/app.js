@@ -128,7 +128,7 @@
   // the page would stop.
   let playing = false;
   document.addEventListener('htmx:beforeRequest', (e) => {
-    if (document.hidden && e.detail.elt.id === 'main') e.preventDefault(); // asked again when somebody looks
+    if (document.hidden && e.detail.elt.matches('[hx-trigger^=every]')) e.preventDefault(); // asked again when somebody looks
   });
   document.addEventListener('htmx:beforeSwap', (e) => {
     if (!/<main|^$/.test(e.detail.xhr.responseText)) e.detail.shouldSwap = false;
