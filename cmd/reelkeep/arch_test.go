@@ -48,7 +48,7 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/httpapi/talk":      nil,
 		"cmd/reelkeep/internal/httpapi/sharelink": {"worker/secret"},
 		// The doors.
-		"cmd/reelkeep/internal/httpapi/web":       {"queue", "storage", "worker/secret", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},
+		"cmd/reelkeep/internal/httpapi/web":       {"queue", "storage", "worker/secret", "cmd/reelkeep/internal/config", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},
 		"cmd/reelkeep/internal/httpapi/permalink": {"queue", "storage", "worker/heygen", "cmd/reelkeep/internal/httpapi/…"},
 		"cmd/reelkeep/internal/httpapi/dropin":    {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
 		// The measurements look at the program from outside, as its users do: they know nothing of how it works.

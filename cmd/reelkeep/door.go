@@ -90,19 +90,22 @@ func (s *service) newAPI(client *queue.Client, p *parts, d *door) (func(context.
 		s.board.spare("redis") // what is archived is served without it
 	}
 	return func(ctx context.Context) error {
-		if s.opened != nil {
-			s.opened(d.server.Addr())
-		}
-		defer d.settle()                           // before Redis is closed
+		defer d.settle() // before Redis is closed
+		defer page.Close()
 		defer context.AfterFunc(ctx, page.Close)() // nobody waits for streams that have no end
-		return d.server.Serve(ctx, handler, func() { s.board.door(false) })
+		return d.server.Serve(ctx, handler, func() {
+			s.board.door(false)
+			if s.opened != nil {
+				s.opened(d.server.Addr())
+			}
+		})
 	}, nil
 }
 
 // newPage is what people see in a browser.
 func (s *service) newPage(client *queue.Client, p *parts, guard *auth.Guard, links *permalink.Links) (*web.Handler, error) {
 	d := web.Deps{
-		Guard: guard, Videos: client, Manifests: links.Manifests, Links: links, Share: links.Base != "" && links.Signer.Ready(),
+		Guard: guard, Videos: client, Accounts: s.accounts(client), Manifests: links.Manifests, Links: links, Share: links.Base != "" && links.Signer.Ready(),
 		Version: buildVersion().version, Log: s.log,
 	}
 	if !s.proxies(p) {

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/browsertest"
 	"github.com/reelkeep/reelkeep/queue"
+	"github.com/reelkeep/reelkeep/queue/queuetest"
 	"github.com/reelkeep/reelkeep/storage"
 )
 
@@ -72,6 +74,7 @@ func (b *browser) fits(path string) {
 	if w := browsertest.Eval[float64](b.Tab, "document.documentElement.scrollWidth"); w > 390 {
 		b.t.Errorf("%s is %g wide on a telephone of 390", path, w)
 	}
+	b.Shot("phone" + strings.NewReplacer("/", "-", "?", "-").Replace(path) + ".png")
 	b.Do(chromedp.EmulateViewport(1280, 900))
 }
 
@@ -256,7 +259,16 @@ func TestSigningInAndOutInABrowser(t *testing.T) {
 func TestThePageIsReadWithoutJavaScript(t *testing.T) {
 	r := setup(t, options{tokens: true})
 	r.archive(storage.VideoKey{VideoID: "v1"}, "Launch video", time.Hour)
-	r.fail(&failure{"gone", "", "it is gone", ""}, queue.Job{VideoID: "lost"})
+	var tries atomic.Int64
+	r.work(func(context.Context, queue.Work, queue.Progress) (queue.Outcome, error) {
+		tries.Add(1)
+		return queue.Outcome{}, &failure{"gone", "", "it is gone", ""}
+	})
+	r.enqueue(queue.Job{VideoID: "lost"})
+	queuetest.Await(t, "the failure", func() bool {
+		s, err := r.client.Status(t.Context(), "lost")
+		return err == nil && s.State == queue.StateGone
+	})
 	b := open(t, r, "/")
 	b.Do(chromedp.SendKeys(chromedp.CSS("#token"), everything))
 	b.click(".gate button")
@@ -273,5 +285,34 @@ func TestThePageIsReadWithoutJavaScript(t *testing.T) {
 	b.await("its page", `location.pathname === '/videos/v1' && document.querySelector('video')`)
 	b.to("/?show=failed")
 	b.click("#trouble button")
-	b.await("the list again", `location.search === '?show=failed'`)
+	b.await("the list again", `location.search === '?show=failed' && document.querySelector('#trouble')`)
+	queuetest.Await(t, "another try", func() bool {
+		s, err := r.client.Status(t.Context(), "lost")
+		return err == nil && tries.Load() == 2 && s.State == queue.StateGone
+	})
+}
+
+// A page that could not be filled comes back by itself; one that shows a film lets it play on meanwhile.
+func TestThePageComesBackWithRedisInABrowser(t *testing.T) {
+	r := setup(t, options{})
+	r.archive(storage.VideoKey{VideoID: "v1"}, "Launch video", time.Hour)
+	b, film := open(t, r, "/"), open(t, r, "/videos/v1")
+	r.redis.Stop()
+	b.await("an alarm", `document.querySelector('#alarm').innerText.includes('Redis is out of reach') && document.querySelector('.card')`)
+	b.Do(chromedp.SendKeys(chromedp.CSS("#q"), "launch"))
+	b.await("the trouble of a search", `location.search === '?q=launch' && document.querySelector('#notice').innerText.includes('Redis is out of reach')`)
+	second := open(t, r, "/")
+	second.await("the trouble", `document.querySelector('#notice').innerText.includes('Redis is out of reach')`)
+	film.to("/videos/v1")
+	film.await("the film, and the trouble", `document.querySelector('video') && document.querySelector('#notice .bad')`)
+	_ = browsertest.Eval[any](film.Tab, `void (window.film = document.querySelector('video'), film.muted = film.loop = true, film.play())`)
+	film.await("the film to play", `!film.paused && film.currentTime > 0`)
+	r.redis.Start()
+	second.await("the gallery", `document.querySelector('#cards') && !document.querySelector('#notice .bad')`)
+	b.await("the search", `document.querySelector('.found') && !document.querySelector('#notice .bad')`)
+	film.await("the end of the trouble", `!document.querySelector('#notice .bad')`)
+	if !browsertest.Eval[bool](film.Tab, `window.film === document.querySelector('video')`) {
+		t.Error("the film was replaced")
+	}
+	film.await("the film to play on", `!film.paused`)
 }

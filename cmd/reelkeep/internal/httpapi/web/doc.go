@@ -5,10 +5,11 @@
 //	POST /videos/{id}/retry · /cancel · /share
 //	GET  /events                      what changes, as server-sent events
 //	POST /signin · /signout
-//	GET  /assets/{file}               style and scripts; the only thing that is open to everybody
+//	GET  /assets/{version}/{file}     style and scripts; the only thing that is open to everybody
 //
 // Everything is made on the server (html/template) and works without JavaScript, but for what moves. htmx, which lies beside
-// (assets/htmx.txt), fetches parts of the same pages; assets/app.js puts in place what /events sends.
+// (assets/htmx.txt), fetches parts of the same pages; assets/app.js puts in place what /events sends to lists. The page of one video that may still
+// change asks every two seconds whether it has (page.Poll), as one does that could not be filled.
 //
 // Links are relative: behind an ingress that puts a path in front of ours, they stay below it.
 //

@@ -3,18 +3,20 @@ package web
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
 )
 
-const (
-	// mostSigning and failedPause bound guesses at a token to a handful a second.
-	mostSigning = 8
-	failedPause = time.Second
-	// mostForm is more than any form here has.
-	mostForm = 16 << 10
-)
+// mostForm is more than any form here has.
+const mostForm = 16 << 10
+
+// formValue reads a field of one of our forms. PostFormValue would also take multipart ones, and leave their files in $TMPDIR.
+func formValue(r *http.Request, name string) string {
+	if r.ParseForm() != nil {
+		return ""
+	}
+	return r.PostForm.Get(name)
+}
 
 type doorPage struct {
 	page
@@ -25,8 +27,11 @@ type doorPage struct {
 	Again  bool
 }
 
-// door is what those see who may see nothing.
+// door is what those see who may see nothing. Of what they send no more is read.
 func (h *Handler) door(w http.ResponseWriter, r *http.Request, status int, failed string) {
+	if r.ContentLength != 0 && r.PostForm == nil {
+		w.Header().Set("Connection", "close") // or the server would wait for the body before it answers
+	}
 	d := doorPage{page: h.newPage(r, "Sign in"), Open: h.Guard.Tokens.Empty(), Failed: failed, Next: nextOf(r)}
 	if d.Open {
 		d.Title, status = "Not from here", http.StatusForbidden
@@ -42,7 +47,7 @@ func (h *Handler) door(w http.ResponseWriter, r *http.Request, status int, faile
 // nextOf is where somebody wanted to go, as seen from /.
 func nextOf(r *http.Request) string {
 	if r.Method != http.MethodGet {
-		return safeNext(r.PostFormValue("next"))
+		return safeNext(r.PostForm.Get("next")) // where it was read
 	}
 	return safeNext(strings.TrimPrefix(r.URL.RequestURI(), "/"))
 }
@@ -61,21 +66,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 		h.door(w, r, http.StatusForbidden, "This came from another page. Sign in here.")
 		return
 	}
-	select {
-	case h.signing <- struct{}{}:
-		defer func() { <-h.signing }()
-	default:
-		w.Header().Set("Retry-After", "2")
-		h.door(w, r, http.StatusTooManyRequests, "Too many are signing in at this moment. Try again in a few seconds.")
-		return
-	}
-	if !h.Guard.SignIn(w, r, strings.TrimSpace(r.PostFormValue("token"))) {
-		pause := time.NewTimer(failedPause)
-		defer pause.Stop()
-		select {
-		case <-pause.C:
-		case <-r.Context().Done():
-		}
+	if !h.Guard.SignIn(w, r, strings.TrimSpace(formValue(r, "token"))) {
 		h.Log.Warn("somebody could not sign in: not one of our tokens")
 		h.door(w, r, http.StatusForbidden, "This is not one of the tokens that are set.")
 		return

@@ -36,7 +36,6 @@ type homePage struct {
 	Cards   []item
 	More    string // address of the next page; "" at the end
 	Fresh   bool   // new cards may be put in front
-	Since   int64  // when the newest card was sealed, in milliseconds
 	Empty   bool   // nothing is archived, running or failed
 	Further bool   // a later page
 }
@@ -46,12 +45,19 @@ type runningList struct {
 	Short bool
 	Items []item
 	More  int64
+	Sign  string
 }
 
-type troubleList struct{ Items []item }
+type troubleList struct {
+	Items []item
+	Sign  string
+}
 
 // home shows one of the lists.
-func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) home(w http.ResponseWriter, r *http.Request) { h.showHome(w, r, nil) }
+
+// showHome shows it, and how it went what somebody has asked to be done with one of its videos.
+func (h *Handler) showHome(w http.ResponseWriter, r *http.Request, said *notice) {
 	p := homePage{page: h.newPage(r, "reelkeep")}
 	query := r.URL.Query()
 	p.Tab = tabArchive
@@ -63,20 +69,30 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
 	}
 	account := auth.Of(r.Context()).Account
 	status := http.StatusOK
-	by, err := h.Videos.CountsByAccount(r.Context())
+	asking, cancel := context.WithTimeout(r.Context(), inTrayPatience)
+	defer cancel()
+	by, err := h.Videos.CountsByAccount(asking)
 	if err == nil {
 		c := countsOf(by, account)
 		p.Counts = &c
-		err = h.fill(r.Context(), &p, account, query.Get("cursor"))
+		err = h.fill(asking, &p, account, query.Get("cursor"))
 	}
 	if errors.Is(err, queue.ErrCursor) {
 		seeOther(w, "./")
 		return
 	}
+	if said != nil {
+		p.Notice, status = said, said.status
+	}
 	if err != nil {
 		p.Notice = h.trouble(r.Context(), err)
 		status = p.Notice.status
-		h.byHand(r.Context(), &p, account)
+		p.Live = ""
+		if unchanged(r, &p.page, "") {
+			status = http.StatusNoContent
+		} else {
+			h.byHand(r.Context(), &p, account)
+		}
 	}
 	h.show(w, r, status, "home", p)
 }
@@ -101,8 +117,7 @@ func (h *Handler) fill(ctx context.Context, p *homePage, account, cursor string)
 	if p.Further {
 		return nil
 	}
-	p.Fresh, p.Since = true, newest(found.Videos)
-	p.Live = "events?since=" + strconv.FormatInt(p.Since, 10)
+	p.Fresh, p.Live = true, "events"
 	return h.fillRunning(ctx, p, account, mostBeside)
 }
 
@@ -110,38 +125,44 @@ func (h *Handler) fill(ctx context.Context, p *homePage, account, cursor string)
 const mostBeside = 3
 
 func (h *Handler) fillRunning(ctx context.Context, p *homePage, account string, most int) error {
-	working, err := h.Videos.Working(ctx, queue.StepTransfer, mostWorking)
-	if err != nil {
-		return err
-	}
-	list, err := h.running(ctx, account, working)
+	list, err := h.Videos.Urgent(ctx, account, mostRunning)
 	p.Running = h.runningList(list, p.Counts.Running, most)
 	return err
 }
 
+// runningList shows the first of those that matter most, and how many there are besides.
 func (h *Handler) runningList(list []queue.Status, total int64, most int) *runningList {
-	out := &runningList{Short: most == mostBeside, Items: h.items(list[:min(len(list), most)])}
-	for i := range out.Items {
-		if p := out.Items[i].Progress; p != nil {
-			p.Rate = h.live.rate(p)
-		}
-	}
-	out.More = max(0, total-int64(len(out.Items)))
-	return out
+	list = list[:min(len(list), most)]
+	more := max(0, total-int64(len(list)))
+	return &runningList{most == mostBeside, h.items(list), more, h.signature(list...) + "." + strconv.FormatInt(more, 10)}
 }
 
-// fillFailed shows what went wrong lately, what may go wrong soon, and then, in no order, what failed before that.
+// troubleList is what may go wrong soon, and what went wrong lately.
+func (h *Handler) troubleList(running, troubled []queue.Status) *troubleList {
+	var list []queue.Status
+	seen, now := map[string]bool{}, h.Now()
+	for i, s := range slices.Concat(running, troubled) {
+		if k := keyOf(s); !seen[k] && (i >= len(running) || s.AtRisk(now)) {
+			seen[k] = true
+			list = append(list, s)
+		}
+	}
+	return &troubleList{h.items(list), h.signature(list...)}
+}
+
+// fillFailed shows what may go wrong soon, what went wrong lately, and then, in no order, what failed before that.
 func (h *Handler) fillFailed(ctx context.Context, p *homePage, account, cursor string) error {
-	recent, err := h.troubled(ctx, account)
+	all, err := h.Videos.Troubled(ctx)
 	if err != nil {
 		return err
 	}
+	recent := ofAccount(all, account)
 	if cursor == "" {
-		if err := h.fillRunning(ctx, p, account, mostRunning); err != nil {
+		running, err := h.Videos.Urgent(ctx, account, mostRunning)
+		if err != nil {
 			return err
 		}
-		risky := slices.DeleteFunc(slices.Clone(p.Running.Items), func(v item) bool { return !v.AtRisk })
-		p.Trouble, p.Running, p.Live = &troubleList{withRisky(risky, h.items(recent))}, nil, "events"
+		p.Trouble, p.Live = h.troubleList(running, recent), "events"
 	}
 	var settled int64
 	known := map[string]bool{}
@@ -162,32 +183,30 @@ func (h *Handler) fillFailed(ctx context.Context, p *homePage, account, cursor s
 	return nil
 }
 
-func withRisky(risky, recent []item) []item {
-	for _, v := range recent {
-		if !slices.ContainsFunc(risky, func(r item) bool { return r.Key == v.Key }) {
-			risky = append(risky, v)
-		}
-	}
-	return risky
-}
-
 // search looks for a text in ids and titles. A whole id is found at once, however many videos there are.
 func (h *Handler) search(ctx context.Context, p *homePage, account, cursor string) error {
+	select { // a search reads much
+	case h.searching <- struct{}{}:
+		defer func() { <-h.searching }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	states := map[string][]queue.State{tabArchive: sealedStates(), tabRunning: runningStates(), tabFailed: append(failedStates(), queue.StateCancelled)}[p.Tab]
 	var list []queue.Status
-	id := storage.VideoKey{Account: account, VideoID: p.Query}
-	if cursor == "" && id.Validate() == nil {
-		s, err := h.Videos.StatusIn(ctx, account, p.Query)
-		if err == nil && slices.Contains(states, s.State) {
-			list = append(list, s)
+	if cursor == "" {
+		for _, k := range h.keysOf(ctx, account, p.Query) {
+			if s, err := h.Videos.StatusIn(ctx, k.Account, k.VideoID); err == nil && slices.Contains(states, s.State) {
+				list = append(list, s)
+			}
 		}
 	}
+	whole := len(list)
 	found, err := h.Videos.Page(ctx, queue.Filter{States: states, Account: account, Text: p.Query}, cursor, pageSize)
 	if err != nil {
 		return err
 	}
 	for _, s := range found.Videos {
-		if len(list) == 0 || keyOf(s) != keyOf(list[0]) || s.VideoID != p.Query {
+		if !slices.ContainsFunc(list[:whole], func(o queue.Status) bool { return keyOf(o) == keyOf(s) }) {
 			list = append(list, s)
 		}
 	}
@@ -195,14 +214,28 @@ func (h *Handler) search(ctx context.Context, p *homePage, account, cursor strin
 	return nil
 }
 
+// keysOf are the videos that a whole id may name: one in each account that somebody may see.
+func (h *Handler) keysOf(ctx context.Context, account, id string) (keys []storage.VideoKey) {
+	accounts := []string{account}
+	if account == "" && h.Accounts != nil {
+		if names, err := h.Accounts(ctx); err == nil && len(names) > 0 {
+			accounts = names
+		}
+	}
+	for _, name := range accounts {
+		if k := (storage.VideoKey{Account: report.Account(name), VideoID: id}); k.Validate() == nil {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
 // byHand finds a video by its whole id while the in-tray is out of reach.
 func (h *Handler) byHand(ctx context.Context, p *homePage, account string) {
-	k := storage.VideoKey{Account: account, VideoID: p.Query}
-	if p.Query == "" || k.Validate() != nil {
-		return
-	}
-	if m, err := h.Manifests.Manifest(ctx, k); err == nil {
-		p.Cards = h.cards(ctx, []queue.Status{report.StatusOf(m)})
+	for _, k := range h.keysOf(ctx, account, p.Query) {
+		if m, err := h.Manifests.Manifest(ctx, k); err == nil {
+			p.Cards = append(p.Cards, h.cards(ctx, []queue.Status{report.StatusOf(m)})...)
+		}
 	}
 }
 
@@ -256,13 +289,4 @@ func (h *Handler) cards(ctx context.Context, list []queue.Status) []item {
 	}
 	_ = reading.Wait() // nothing above returns an error
 	return out
-}
-
-func newest(list []queue.Status) (ms int64) {
-	for _, s := range list {
-		if s.SealedAt != nil {
-			ms = max(ms, s.SealedAt.UnixMilli())
-		}
-	}
-	return ms
 }

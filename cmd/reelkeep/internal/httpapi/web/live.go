@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,8 +15,9 @@ import (
 
 const (
 	mostListeners = 64
+	mostOfAccount = 16 // by the tokens of one account
 	lookEvery     = time.Second
-	lookPatience  = 10 * time.Second
+	lookPatience  = 5 * time.Second
 	longestPause  = 5 * time.Second
 	heartbeat     = 15 * time.Second
 	// streamStall is for how long a listener may take nothing.
@@ -31,8 +30,7 @@ const (
 
 // hub is the one watcher of the process: while anybody listens it looks at the in-tray once a second, for all of them.
 type hub struct {
-	h     *Handler
-	meter *meter
+	h *Handler
 
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
@@ -43,16 +41,13 @@ type hub struct {
 
 // listener is one stream.
 type listener struct {
-	account string // whose videos it may hear of; "": all
-	video   string // key of the video whose page it is; "": none
-	seen    string // signature of that video, as the page shows it
-	since   int64  // newest card that the page has
+	account string            // whose videos it may hear of; "": all
+	sent    map[string]string // signs of the sections that it was sent, by id
 	frames  chan []byte
-	fresh   bool // nothing was sent yet
 }
 
 func newHub(h *Handler) *hub {
-	u := &hub{h: h, meter: newMeter(), listeners: map[*listener]struct{}{}, done: make(chan struct{})}
+	u := &hub{h: h, listeners: map[*listener]struct{}{}, done: make(chan struct{})}
 	close(u.done)
 	return u
 }
@@ -61,10 +56,16 @@ func newHub(h *Handler) *hub {
 func (u *hub) join(l *listener) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.closed || len(u.listeners) >= mostListeners {
+	same := 0
+	for other := range u.listeners {
+		if l.account != "" && other.account == l.account {
+			same++
+		}
+	}
+	if u.closed || len(u.listeners) >= mostListeners || same >= mostOfAccount {
 		return false
 	}
-	l.frames, l.fresh = make(chan []byte, framesAhead), true
+	l.frames = make(chan []byte, framesAhead)
 	u.listeners[l] = struct{}{}
 	if u.stop == nil {
 		ctx, stop := context.WithCancel(context.Background())
@@ -98,7 +99,12 @@ func (u *hub) drop(l *listener) {
 	}
 }
 
+// close ends all streams, and returns when nobody watches any more.
 func (u *hub) close() {
+	<-u.end()
+}
+
+func (u *hub) end() <-chan struct{} {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.closed = true
@@ -109,12 +115,13 @@ func (u *hub) close() {
 		u.stop()
 		u.stop = nil
 	}
+	return u.done
 }
 
 // watch looks until ctx ends. A look that takes longer than a second delays the next one, so that a large queue is not
 // asked without a pause.
 func (u *hub) watch(ctx context.Context) {
-	w := newWatch(u.h, u.meter)
+	w := &watch{u.h, map[string]*view{}}
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
@@ -124,9 +131,7 @@ func (u *hub) watch(ctx context.Context) {
 		case <-pause.C:
 		}
 		began := time.Now()
-		looking, cancel := context.WithTimeout(ctx, lookPatience)
-		w.look(looking, u.audience())
-		cancel()
+		w.look(ctx, u.audience())
 		if ctx.Err() == nil {
 			u.tell(ctx, w)
 		}
@@ -162,8 +167,6 @@ func (u *hub) tell(ctx context.Context, w *watch) {
 	}
 }
 
-func (u *hub) rate(p *progress) string { return u.meter.rate(p) }
-
 // events is a stream of what changes: pieces of the page, each with the id of what it takes the place of.
 func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	access := auth.Of(r.Context())
@@ -171,12 +174,13 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, http.StatusUnauthorized, "unauthorized", "events are for those who have signed in", "load the page again")
 		return
 	}
-	query := r.URL.Query()
-	since, _ := strconv.ParseInt(query.Get("since"), 10, 64) // 0 is as good
-	l := &listener{account: access.Account, since: since, seen: query.Get("seen")}
-	if account, _, ok := strings.Cut(query.Get("video"), "."); ok && access.Allows(account) {
-		l.video = query.Get("video")
+	h.private(w, r)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep them until it has some kilobytes
+	if r.Method == http.MethodHead {
+		return
 	}
+	l := &listener{account: access.Account}
 	if !h.live.join(l) { //nolint:contextcheck // the watcher is everybody's, and outlives this request
 		p := problem.New(http.StatusServiceUnavailable, "too_many", "too many pages are open here", "load the page again later; it shows how things stood")
 		p.RetryAfter = heartbeat
@@ -184,15 +188,12 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.live.leave(l)
-	h.private(w, r)
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep them until it has some kilobytes
 	patient, _ := stall.Guard(w, r, streamStall)
-	send(r.Context(), patient, l.frames)
+	stream(r.Context(), patient, l.frames)
 }
 
-// send writes frames until one of the two sides has had enough.
-func send(ctx context.Context, w http.ResponseWriter, frames <-chan []byte) {
+// stream writes frames until one of the two sides has had enough.
+func stream(ctx context.Context, w http.ResponseWriter, frames <-chan []byte) {
 	out := http.NewResponseController(w)
 	ctx, cancel := context.WithTimeout(ctx, longestStream)
 	defer cancel()

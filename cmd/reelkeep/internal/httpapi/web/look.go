@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -13,9 +12,8 @@ import (
 )
 
 const (
-	pageSize    = 24  // videos in a page of a list
-	mostRunning = 50  // running videos that are shown; the others are counted
-	mostWorking = 200 // that are read for it: the fleet's, before those of one account are picked
+	pageSize    = 24 // videos in a page of a list
+	mostRunning = 50 // running videos that are shown; the others are counted
 )
 
 func runningStates() []queue.State {
@@ -44,64 +42,27 @@ func countsOf(by map[string]map[queue.State]int64, account string) counts {
 	return counts{sum(sealedStates()), sum(runningStates()), sum(failedStates())}
 }
 
-// running returns the videos on their way that matter most: at risk first, then what is moved, then by deadline.
-func (h *Handler) running(ctx context.Context, account string, working []queue.Status) ([]queue.Status, error) {
-	waiting, err := h.Videos.Page(ctx, queue.Filter{States: runningStates(), Account: account}, "", mostRunning)
-	if err != nil {
-		return nil, err
-	}
-	var out []queue.Status
-	seen := map[string]bool{}
-	for _, s := range slices.Concat(working, waiting.Videos) {
-		if k := keyOf(s); !seen[k] && (account == "" || s.Account == account) && slices.Contains(runningStates(), s.State) {
-			seen[k] = true
-			out = append(out, s)
-		}
-	}
-	h.byUrgency(out)
-	return out[:min(len(out), mostRunning)], nil
-}
-
-func (h *Handler) byUrgency(list []queue.Status) {
-	now := h.Now()
-	rank := func(s queue.Status) int {
-		switch {
-		case s.AtRisk(now):
-			return 0
-		case s.Working && s.State == queue.StateTransferring:
-			return 1
-		}
-		return 2 + slices.Index(runningStates(), s.State)
-	}
-	due := func(s queue.Status) time.Time {
-		if s.Deadline == nil {
-			return s.AcceptedAt.AddDate(0, 0, 7)
-		}
-		return *s.Deadline
-	}
-	slices.SortStableFunc(list, func(a, b queue.Status) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), due(a).Compare(due(b)), cmp.Compare(keyOf(a), keyOf(b)))
-	})
-}
-
-// troubled returns what went wrong lately, in one account or in all of them (account ""), newest first.
-func (h *Handler) troubled(ctx context.Context, account string) ([]queue.Status, error) {
-	list, err := h.Videos.Troubled(ctx)
-	if account != "" {
-		list = slices.DeleteFunc(list, func(s queue.Status) bool { return s.Account != account })
-	}
-	return list, err
+func ofAccount(list []queue.Status, account string) []queue.Status {
+	return slices.DeleteFunc(slices.Clone(list), func(s queue.Status) bool { return account != "" && s.Account != account })
 }
 
 // keyOf names a video in the page: an id of HTML.
 func keyOf(s queue.Status) string { return report.Account(s.Account) + "." + s.VideoID }
 
+// inTrayPatience leaves time to ask the archive as well.
+const inTrayPatience = 8 * time.Second
+
 // find asks the in-tray and the archive. One of the two may be out of reach: what the other one knows is shown then, and
 // away says what was not to be had.
 func (h *Handler) find(ctx context.Context, k storage.VideoKey) (s queue.Status, m *storage.Manifest, away, err error) {
-	s, err = h.Videos.StatusIn(ctx, k.Account, k.VideoID)
+	asking, cancel := context.WithTimeout(ctx, inTrayPatience)
+	defer cancel()
+	s, err = h.Videos.StatusIn(asking, k.Account, k.VideoID)
+	if err == nil && s.SealedAt == nil && slices.Contains(runningStates(), s.State) {
+		return s, nil, nil, nil // its page asks every two seconds
+	}
 	m, merr := h.Manifests.Manifest(ctx, k)
-	if merr != nil {
+	if merr = ofStore(merr, k); merr != nil {
 		m = nil
 	}
 	unknown := errors.Is(err, queue.ErrUnknown)
@@ -120,4 +81,12 @@ func (h *Handler) find(ctx context.Context, k storage.VideoKey) (s queue.Status,
 		return s, nil, nil, merr
 	}
 	return s, nil, nil, err
+}
+
+// ofStore marks an error of the store that could as well be one of Redis.
+func ofStore(err error, k storage.VideoKey) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &storage.UnreachableError{Op: "read", Key: k.Dir(), Reason: "no answer in time"}
+	}
+	return err
 }

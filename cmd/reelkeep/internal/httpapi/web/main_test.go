@@ -108,7 +108,8 @@ func (r *rig) handler(o options, log *slog.Logger) http.Handler {
 	signer := sharelink.NewSigner([]secret.String{secret.New("a-secret-of-sixteen-or-more")})
 	known := manifests.New(r.store, nil)
 	links := &permalink.Links{Base: r.url, Signer: signer, Manifests: known}
-	deps := Deps{Guard: guard, Videos: r.client, Manifests: known, Links: links, Share: true, Version: "test", Log: log}
+	deps := Deps{Guard: guard, Videos: r.client, Manifests: known, Links: links, Share: true, Version: "test", Log: log,
+		Accounts: func(context.Context) ([]string, error) { return []string{"default", "west"}, nil }}
 	if o.redirect {
 		deps.Origin = func(context.Context) string { return minio.Endpoint }
 	}

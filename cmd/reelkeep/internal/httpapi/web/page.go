@@ -19,6 +19,7 @@ type page struct {
 	Counts *counts // nil: not known, or not to be told
 	Member *member // nil: nobody is signed in, or there is no signing in
 	Live   string  // where events come from; "" for a page on which nothing moves
+	Poll   string  // where the page asks every two seconds whether it is still as it was; "": nowhere
 	Notice *notice
 
 	Version string
@@ -34,9 +35,9 @@ type notice struct {
 	status     int
 }
 
-func parsePages(a *assets) (map[string]*template.Template, error) {
+func parsePages(a assets) (map[string]*template.Template, error) {
 	base, err := template.New("").Funcs(template.FuncMap{
-		"asset": func(name string) string { return a.address[name] },
+		"asset": a.address,
 		"at":    func(root string, v any) placed { return placed{root, v} },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
@@ -91,6 +92,19 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, name 
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // whoever asked may be gone
+}
+
+// unchanged has the page ask whether it is still right, and says whether one that asks is. Sign is of what it shows beside
+// its notice.
+func unchanged(r *http.Request, p *page, sign string) bool {
+	if p.Notice != nil {
+		sign += "." + p.Notice.Text
+	}
+	query := r.URL.Query()
+	same := query.Get("seen") == sign && r.Method == http.MethodGet
+	query.Set("seen", sign)
+	p.Poll = p.Root + strings.TrimPrefix(r.URL.Path, "/") + "?" + query.Encode()
+	return same
 }
 
 func (h *Handler) render(page, part string, data any) ([]byte, error) {

@@ -67,7 +67,7 @@ func (h *Handler) showVideo(w http.ResponseWriter, r *http.Request, said *notice
 	if err == nil {
 		s, m, away, err = h.find(r.Context(), k)
 	}
-	status := http.StatusOK
+	status, moves := http.StatusOK, err == nil && !s.State.Settled()
 	switch {
 	case err != nil:
 		p.Notice = h.trouble(r.Context(), err)
@@ -76,11 +76,24 @@ func (h *Handler) showVideo(w http.ResponseWriter, r *http.Request, said *notice
 	case away != nil:
 		p.Notice = h.trouble(r.Context(), away)
 	}
-	if said != nil {
-		p.Notice, status = said, cmp.Or(said.status, http.StatusOK)
-	}
+	moves = moves || p.Notice != nil && p.Notice.status == http.StatusServiceUnavailable
 	if err == nil {
 		h.fillVideo(&p, s, m)
+	}
+	if moves && r.Method == http.MethodPost {
+		r.URL.Path = "/videos/" + r.PathValue("id")
+	}
+	if moves && unchanged(r, &p.page, h.signature(s)) {
+		status = http.StatusNoContent
+		if bar := p.Video.Progress; bar != nil {
+			status = http.StatusOK
+			id := "[id='progress-" + bar.Key + "']" // nothing else has changed
+			w.Header().Set("HX-Retarget", id)
+			w.Header().Set("HX-Reselect", id)
+		}
+	}
+	if said != nil { // not part of what is asked for again: it stays until something changes
+		p.Notice, status = said, cmp.Or(said.status, http.StatusOK)
 	}
 	h.show(w, r, status, "video", p)
 }
@@ -89,12 +102,6 @@ func (h *Handler) fillVideo(p *videoPage, s queue.Status, m *storage.Manifest) {
 	p.Known, p.Video = true, h.item(s)
 	p.Video.complete(m)
 	p.Title = p.Video.Title
-	if p.Video.Progress != nil {
-		p.Video.Progress.Rate = h.live.rate(p.Video.Progress)
-	}
-	if !s.State.Settled() {
-		p.Live = p.Root + "events?" + url.Values{"video": {p.Video.Key}, "seen": {signature(s)}}.Encode()
-	}
 	p.Files = h.filesOf(s, m, p.Video.Query)
 	for i, f := range p.Files {
 		if f.Asset == "video" && f.Path != "" {
@@ -161,18 +168,16 @@ func (h *Handler) cancel(w http.ResponseWriter, r *http.Request) {
 	h.done(w, r, k, err)
 }
 
-// done answers a request that should have changed something: with its row where it came from a list, else with the
-// video's page.
+// done answers a request that should have changed something: with the list where it came from one, else with the video's page.
 func (h *Handler) done(w http.ResponseWriter, r *http.Request, k storage.VideoKey, err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
-	inList := r.PostFormValue("from") == "list"
+	list := formValue(r, "list")
 	switch {
-	case inList && h.inPlace(r):
-		h.showRow(w, r, k, err)
+	case list != "" && h.inPlace(r):
+		h.doneInList(w, r, list, err)
 	case err != nil:
 		h.showVideo(w, r, h.trouble(r.Context(), err), nil)
-	case inList:
-		seeOther(w, "../../?show="+map[bool]string{true: tabRunning, false: tabFailed}[r.PostFormValue("list") == tabRunning])
+	case list != "":
+		seeOther(w, "../../?"+url.Values{"show": {list}}.Encode())
 	default:
 		to := "../" + k.VideoID
 		if k.Account != queue.DefaultAccount {
@@ -182,43 +187,37 @@ func (h *Handler) done(w http.ResponseWriter, r *http.Request, k storage.VideoKe
 	}
 }
 
-func (h *Handler) showRow(w http.ResponseWriter, r *http.Request, k storage.VideoKey, err error) {
-	row := item{Key: k.Account + "." + k.VideoID, ID: k.VideoID, Title: k.VideoID}
-	s, serr := h.Videos.StatusIn(r.Context(), k.Account, k.VideoID)
-	if serr == nil && auth.Of(r.Context()).Allows(k.Account) {
-		row = h.item(s)
+// doneInList answers with the list that is open.
+func (h *Handler) doneInList(w http.ResponseWriter, r *http.Request, list string, err error) {
+	at := r.Clone(r.Context())
+	at.URL = &url.URL{Path: "/", RawQuery: url.Values{"show": {list}}.Encode()}
+	if shown, err := url.Parse(r.Header.Get("HX-Current-URL")); err == nil && shown.RawQuery != "" {
+		at.URL.RawQuery = shown.RawQuery
 	}
-	if err = cmp.Or(err, serr); err != nil {
-		n := h.trouble(r.Context(), err)
-		row.Error = &queue.ErrorInfo{Message: n.Text, Hint: n.Hint}
-	}
-	body, err := h.render("parts", "row", placed{"./", row})
+	var said *notice
 	if err != nil {
-		h.Log.Error("a row could not be made", "err", err)
+		said = h.trouble(r.Context(), err)
 	}
-	h.private(w, r)
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(body) // whoever asked may be gone
+	h.showHome(w, at, said)
 }
 
-// longestShare is where a link lives for ever.
+// longestShare is the longest that can be asked for here, short of for ever.
 const longestShare = 365 * 24 * time.Hour
 
 func (h *Handler) share(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
 	k, err := keyFrom(r)
 	if err != nil {
 		h.showVideo(w, r, nil, nil)
 		return
 	}
-	days, err := strconv.Atoi(r.PostFormValue("days"))
+	days, err := strconv.Atoi(formValue(r, "days"))
 	if err != nil || days < 0 {
 		days = 7
 	}
 	life := min(time.Duration(min(days, 366))*24*time.Hour, longestShare)
 	made, err := h.Links.Share(r.Context(), k.Account, k.VideoID, nil, life)
 	if err != nil {
-		h.showVideo(w, r, h.trouble(r.Context(), err), nil)
+		h.showVideo(w, r, h.trouble(r.Context(), ofStore(err, k)), nil)
 		return
 	}
 	out := &shared{Expiry: "for ever"}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/report"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
@@ -17,6 +18,7 @@ import (
 // item is one video as it is shown. What HeyGen says in it (title, error) is only ever text.
 type item struct {
 	Key, ID, Account string
+	Sign             string // changes with what is shown
 	Other            string // its account, where that must be named
 	Query            string // of links to it
 	Title            string
@@ -42,18 +44,17 @@ type moment struct {
 
 // progress is how far a video has come.
 type progress struct {
-	Key         string
+	Key, Title  string
 	Done, Total int64 // Total 0: not known
 	Percent     int
 	Text        string // what is going on
-	Rate        string // speed and time left
 }
 
 func (h *Handler) item(s queue.Status) item {
 	now := h.Now()
 	v := item{
-		Key: keyOf(s), ID: s.VideoID, Account: report.Account(s.Account), Title: cmp.Or(strings.TrimSpace(s.Title), s.VideoID),
-		State: string(s.State), Word: wordOf(s.State), Why: whyOf(s), Error: s.Error, Size: formatBytes(s.Bytes),
+		Key: keyOf(s), Sign: h.signature(s), ID: s.VideoID, Account: report.Account(s.Account), Title: cmp.Or(strings.TrimSpace(s.Title), s.VideoID),
+		State: string(s.State), Word: wordOf(s.State), Why: whyOf(s), Error: s.Error, Size: config.FormatBytes(s.Bytes),
 		Sealed: since(s.SealedAt, now), AtRisk: s.AtRisk(now),
 		CanRetry:  s.Error != nil && !s.State.Settled() || slices.Contains([]queue.State{queue.StateFailed, queue.StateGone, queue.StateCancelled}, s.State),
 		CanCancel: slices.Contains(runningStates(), s.State), Progress: progressOf(s, now),
@@ -119,7 +120,7 @@ func progressOf(s queue.Status, now time.Time) *progress {
 	if !slices.Contains(runningStates(), s.State) {
 		return nil
 	}
-	p := &progress{Key: keyOf(s), Done: s.Bytes, Text: "Waits for its turn"}
+	p := &progress{Key: keyOf(s), Title: cmp.Or(strings.TrimSpace(s.Title), s.VideoID), Done: s.Bytes, Text: "Waits for its turn"}
 	if s.Working {
 		p.Text = "Begins"
 	}
@@ -136,9 +137,9 @@ func progressOf(s queue.Status, now time.Time) *progress {
 	switch {
 	case p.Total > 0:
 		p.Percent = int(min(100, 100*p.Done/p.Total))
-		p.Text = fmt.Sprintf("%s of %s", formatBytes(p.Done), formatBytes(p.Total))
+		p.Text = fmt.Sprintf("%s of %s", config.FormatBytes(p.Done), config.FormatBytes(p.Total))
 	case p.Done > 0:
-		p.Text = formatBytes(p.Done)
+		p.Text = config.FormatBytes(p.Done)
 	case s.State == queue.StateRendering:
 		p.Text = "HeyGen is rendering it"
 	case s.State == queue.StateAccepted:
@@ -193,17 +194,6 @@ func formatLength(seconds float64) string {
 	return fmt.Sprintf("%d:%02d", s/60, s%60)
 }
 
-func formatBytes(n int64) string {
-	if n < 1024 {
-		return strconv.FormatInt(n, 10) + " B"
-	}
-	value, unit := float64(n)/1024, 0
-	for ; value >= 1023.95 && unit < 4; unit++ {
-		value /= 1024
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[unit])
-}
-
 // file is one asset of a video's own page.
 type file struct {
 	Asset, Name     string
@@ -222,7 +212,7 @@ func (h *Handler) filesOf(s queue.Status, m *storage.Manifest, query string) []f
 	if m == nil {
 		files := make([]file, 0, len(s.Assets))
 		for _, a := range s.Assets {
-			f := file{Asset: a.Asset, Name: nameOf(a.Asset), State: string(a.State), Size: formatBytes(a.Bytes)}
+			f := file{Asset: a.Asset, Name: nameOf(a.Asset), State: string(a.State), Size: config.FormatBytes(a.Bytes)}
 			if a.State == queue.AssetAbsent {
 				f.Absent = "HeyGen offers none"
 			}
@@ -234,7 +224,7 @@ func (h *Handler) filesOf(s queue.Status, m *storage.Manifest, query string) []f
 	for _, a := range m.Assets {
 		stored := a.StoredAt
 		files = append(files, file{
-			Asset: a.Asset, Name: nameOf(a.Asset), Key: path.Base(a.Key), State: string(queue.AssetStored), Size: formatBytes(a.Bytes), SHA256: a.SHA256, CRC: a.CRC64NVME,
+			Asset: a.Asset, Name: nameOf(a.Asset), Key: path.Base(a.Key), State: string(queue.AssetStored), Size: config.FormatBytes(a.Bytes), SHA256: a.SHA256, CRC: a.CRC64NVME,
 			Type: a.ContentType, Stored: since(&stored, h.Now()), Path: "v/" + m.VideoID + "/" + a.Asset + query,
 			Permalink: h.Links.Permalink(m.Account, m.VideoID, a.Asset),
 		})

@@ -4,306 +4,191 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/reelkeep/reelkeep/queue"
 )
 
-// watch is what the watcher knows: how things stand for each account that somebody may see, and what was told of it.
+const (
+	// recentEvery is how often the newest videos of one account are looked for: they are picked from those of all accounts.
+	recentEvery = 5 * time.Second
+	// looksAtOnce is how many accounts are looked at together. Each has lookPatience of its own.
+	looksAtOnce = 8
+)
+
+// watch is what the watcher knows: how things stand for each account that somebody may see ("": all of them).
 type watch struct {
-	h       *Handler
-	meter   *meter
-	views   map[string]*view        // by account; "": all of them
-	singles map[string]queue.Status // videos that have their page open, by key
-	err     error
+	h     *Handler
+	views map[string]*view
 }
 
 // view is what the viewers of one account see.
 type view struct {
-	counts   counts
-	running  []queue.Status
-	troubled []queue.Status
+	sections []section
 	recent   []queue.Status
-
-	frame  []byte            // for those who have seen the one before
-	told   map[string]string // signatures of the lists that were sent; nil: none was
-	sealed map[string]string // signatures of the newest sealed videos, by key; nil: not seen yet
+	recentAt time.Time
+	err      error // nothing else can be told then
 }
 
-func newWatch(h *Handler, m *meter) *watch {
-	return &watch{h: h, meter: m, views: map[string]*view{}, singles: map[string]queue.Status{}}
+// section is a piece of the page, which is sent to whoever was not sent one with the same sign.
+type section struct {
+	id, sign string
+	html     []byte
 }
 
-// look sees how things stand, and makes the frames.
+// look sees how things stand for those who listen.
 func (w *watch) look(ctx context.Context, audience []*listener) {
-	w.err = nil
-	accounts, videos := map[string]bool{}, map[string][]string{}
+	accounts := map[string]bool{}
 	for _, l := range audience {
 		accounts[l.account] = true
-		if account, id, ok := strings.Cut(l.video, "."); ok {
-			videos[account] = append(videos[account], id)
-		}
 	}
 	maps.DeleteFunc(w.views, func(account string, _ *view) bool { return !accounts[account] })
-	by, err := w.h.Videos.CountsByAccount(ctx)
-	if err != nil {
-		w.err = err
-		return
+	patient, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	by, err := w.h.Videos.CountsByAccount(patient)
+	var troubled []queue.Status
+	if err == nil {
+		troubled, err = w.h.Videos.Troubled(patient)
 	}
-	working, err := w.h.Videos.Working(ctx, queue.StepTransfer, mostWorking)
-	if err != nil {
-		w.err = err
-		return
-	}
+	var looking errgroup.Group
+	looking.SetLimit(looksAtOnce)
 	for account := range accounts {
-		if w.views[account] == nil {
-			w.views[account] = &view{}
+		v := w.views[account]
+		if v == nil {
+			v = &view{}
+			w.views[account] = v
 		}
-		if w.err = w.lookAt(ctx, account, countsOf(by, account), working); w.err != nil {
-			return
+		if v.err = err; err != nil {
+			continue
 		}
+		looking.Go(func() error {
+			mine, cancel := context.WithTimeout(ctx, lookPatience)
+			defer cancel()
+			v.err = w.lookAt(mine, v, account, countsOf(by, account), ofAccount(troubled, account))
+			return nil
+		})
 	}
-	w.err = w.lookAtSingles(ctx, videos)
-	w.meter.forget(w.h.Now())
+	_ = looking.Wait() // nothing above returns an error
 }
 
-func (w *watch) lookAt(ctx context.Context, account string, c counts, working []queue.Status) (err error) {
-	v := w.views[account]
-	v.counts, v.running = c, nil
+func (w *watch) lookAt(ctx context.Context, v *view, account string, c counts, troubled []queue.Status) (err error) {
+	var running []queue.Status
 	if c.Running > 0 {
-		if v.running, err = w.h.running(ctx, account, working); err != nil {
+		if running, err = w.h.Videos.Urgent(ctx, account, mostRunning); err != nil {
 			return err
 		}
 	}
-	if v.troubled, err = w.h.troubled(ctx, account); err != nil {
-		return err
-	}
-	found, err := w.h.Videos.Recent(ctx, queue.Filter{States: sealedStates(), Account: account}, "", pageSize)
-	if err != nil {
-		return err
-	}
-	v.recent = found.Videos
-	for _, s := range v.running {
-		w.meter.note(s, w.h.Now())
-	}
-	v.frame = w.changes(ctx, v)
-	return nil
-}
-
-func (w *watch) lookAtSingles(ctx context.Context, videos map[string][]string) error {
-	clear(w.singles)
-	for account, ids := range videos {
-		found, err := w.h.Videos.StatusMany(ctx, account, ids)
+	if now := w.h.Now(); account == "" || now.Sub(v.recentAt) >= recentEvery {
+		found, err := w.h.Videos.Recent(ctx, queue.Filter{States: sealedStates(), Account: account}, "", pageSize)
 		if err != nil {
 			return err
 		}
-		for _, f := range found {
-			if f.Err == nil {
-				w.singles[keyOf(f.Status)] = f.Status
-				w.meter.note(f.Status, w.h.Now())
-			}
-		}
+		v.recent, v.recentAt = found.Videos, now
 	}
+	v.sections = w.sections(v, c, running, troubled)
 	return nil
 }
 
-// signature says whether a video is shown as it was, but for how far it has come.
-func signature(s queue.Status) string {
-	sign := string(s.State) + "." + strconv.FormatInt(s.UpdatedAt.UnixMilli(), 10) + "." + strconv.Itoa(s.Attempts)
-	if s.Error != nil {
-		sign += "." + s.Error.Code
+// sections makes the pieces. What has not changed is as it was made before: how far videos have come, and how long ago
+// something was, has not to be right in lists, since bars come after them.
+func (w *watch) sections(v *view, c counts, running, troubled []queue.Status) []section {
+	old := map[string]section{}
+	for _, s := range v.sections {
+		old[s.id] = s
 	}
-	return sign
-}
-
-func (w *watch) signatures(list []queue.Status) string {
-	var b strings.Builder
-	now := w.h.Now()
-	for _, s := range list {
-		fmt.Fprintf(&b, "%s=%s,%t,%t;", keyOf(s), signature(s), s.Working, s.AtRisk(now))
-	}
-	return b.String()
-}
-
-// changes is the frame for those who have seen the one before.
-func (w *watch) changes(ctx context.Context, v *view) []byte {
-	var out bytes.Buffer
-	w.part(&out, "counts", v.counts)
-	for _, s := range v.running {
-		w.part(&out, "progress", w.progress(s))
-	}
-	lists := map[string]string{
-		"running": w.signatures(v.running) + strconv.FormatInt(v.counts.Running, 10),
-		"trouble": w.signatures(v.troubled) + "/" + w.signatures(w.risky(v)),
-	}
-	for _, name := range slices.Sorted(maps.Keys(lists)) {
-		if v.told != nil && v.told[name] != lists[name] {
-			w.list(&out, v, name)
+	var out []section
+	add := func(id, sign, part string, data any) {
+		s, known := old[id]
+		if !known || s.sign != sign {
+			s = section{id, sign, w.h.part(part, data)}
 		}
+		out = append(out, s)
 	}
-	v.told = lists
-	w.newCards(ctx, &out, v)
-	var frame bytes.Buffer
-	event(&frame, "patch", out.Bytes())
-	return frame.Bytes()
-}
-
-// newCards adds what was sealed since, oldest first: each is put in front of the others.
-func (w *watch) newCards(ctx context.Context, out *bytes.Buffer, v *view) {
-	was := v.sealed
-	v.sealed = map[string]string{}
-	var fresh []queue.Status
-	for _, s := range slices.Backward(v.recent) {
-		sign := signature(s)
-		v.sealed[keyOf(s)] = sign
-		if was != nil && was[keyOf(s)] != sign {
-			fresh = append(fresh, s)
-		}
-	}
-	w.cards(ctx, out, fresh)
-}
-
-func (w *watch) cards(ctx context.Context, out *bytes.Buffer, list []queue.Status) {
-	if len(list) == 0 {
-		return
-	}
-	for _, card := range w.h.cards(ctx, list) {
-		w.part(out, "card", placed{"./", card})
-	}
-}
-
-func (w *watch) list(out *bytes.Buffer, v *view, name string) {
-	if name == "trouble" {
-		w.part(out, "trouble", placed{"./", &troubleList{withRisky(w.h.items(w.risky(v)), w.h.items(v.troubled))}})
-		return
-	}
+	add("counts", fmt.Sprint(c), "counts", c)
 	for _, most := range []int{mostBeside, mostRunning} {
-		w.part(out, "running", placed{"./", w.h.runningList(v.running, v.counts.Running, most)})
+		list := w.h.runningList(running, c.Running, most)
+		add("running"+strconv.Itoa(most), list.Sign, "running", placed{"./", list})
 	}
-}
-
-func (w *watch) risky(v *view) []queue.Status {
-	now := w.h.Now()
-	return slices.DeleteFunc(slices.Clone(v.running), func(s queue.Status) bool { return !s.AtRisk(now) })
-}
-
-func (w *watch) progress(s queue.Status) *progress {
-	p := progressOf(s, w.h.Now())
-	if p != nil {
-		p.Rate = w.meter.rate(p)
+	wrong := w.h.troubleList(running, troubled)
+	add("trouble", wrong.Sign, "trouble", placed{"./", wrong})
+	for _, s := range running {
+		if p := progressOf(s, w.h.Now()); p != nil {
+			add("progress-"+p.Key, fmt.Sprint(*p), "progress", p)
+		}
 	}
-	return p
-}
-
-func (w *watch) part(out *bytes.Buffer, name string, data any) {
-	html, err := w.h.render("parts", name, data)
-	if err != nil {
-		w.h.Log.Error("a part of the page could not be made", "part", name, "err", err)
+	for _, s := range slices.Backward(v.recent) { // the page puts each in front of the others
+		card := w.h.item(s)
+		add("card-"+card.Key, card.Sign, "card", placed{"./", card})
 	}
-	out.Write(html)
-	out.WriteByte('\n')
+	return out
 }
 
-// frame is what one listener is sent.
+// frame is what one listener is sent: what he was not sent before.
 func (w *watch) frame(ctx context.Context, l *listener) []byte {
-	var out, pieces bytes.Buffer
-	if w.err != nil {
-		w.part(&pieces, "alarm", w.h.trouble(ctx, w.err))
-		event(&out, "patch", pieces.Bytes())
-		return out.Bytes()
-	}
 	v := w.views[l.account]
 	if v == nil {
 		return nil // came after the look
 	}
-	if l.fresh {
-		w.list(&pieces, v, "running")
-		w.list(&pieces, v, "trouble")
-		var newer []queue.Status
-		for _, s := range slices.Backward(v.recent) {
-			if s.SealedAt != nil && s.SealedAt.UnixMilli() > l.since {
-				newer = append(newer, s)
-			}
-		}
-		w.cards(ctx, &pieces, newer)
-		l.fresh = false
+	var n *notice
+	if v.err != nil {
+		n = w.h.trouble(ctx, v.err)
 	}
-	w.part(&pieces, "alarm", (*notice)(nil))
-	out.Write(v.frame)
-	if s, ok := w.singles[l.video]; ok {
-		if p := w.progress(s); p != nil {
-			w.part(&pieces, "progress", p)
-		}
-		if sign := signature(s); sign != l.seen {
-			l.seen = sign
-			event(&out, "change", []byte(l.video))
-		}
+	sections := []section{{"alarm", fmt.Sprint(n), w.h.part("alarm", n)}}
+	sent := map[string]string{}
+	if n == nil {
+		sections = append(sections, v.sections...)
+	} else {
+		maps.Copy(sent, l.sent) // it is still there when the alarm is over
 	}
-	event(&out, "patch", pieces.Bytes())
+	var html, out bytes.Buffer
+	for _, s := range sections {
+		if l.sent[s.id] != s.sign {
+			html.Write(s.html)
+			html.WriteByte('\n')
+		}
+		sent[s.id] = s.sign
+	}
+	l.sent = sent
+	if html.Len() > 0 {
+		event(&out, "patch", html.Bytes())
+	}
 	return out.Bytes()
 }
 
-// meter measures how fast videos come along.
-type meter struct {
-	mu      sync.Mutex
-	samples map[string][]sample // by key
+func (h *Handler) part(name string, data any) []byte {
+	html, err := h.render("parts", name, data)
+	if err != nil {
+		h.Log.Error("a part of the page could not be made", "part", name, "err", err)
+	}
+	return html
 }
 
-type sample struct {
-	at    time.Time
-	bytes int64
-}
-
-// meterSpan is over how long a speed is measured. Workers write once a second how far they are.
-const meterSpan = 8 * time.Second
-
-func newMeter() *meter { return &meter{samples: map[string][]sample{}} }
-
-func (m *meter) note(s queue.Status, now time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	list := m.samples[keyOf(s)]
-	if n := len(list); n > 0 && (now.Sub(list[n-1].at) < lookEvery/2 || s.Bytes < list[n-1].bytes) {
-		if s.Bytes >= list[n-1].bytes {
-			return // another viewer's look
+// signature says whether videos are shown as they were, but for how far they have come.
+func (h *Handler) signature(list ...queue.Status) string {
+	sum, now := fnv.New64a(), h.Now()
+	for _, s := range list {
+		_, _ = fmt.Fprintln(sum, keyOf(s), s.State, s.Reason, s.Title, s.AtRisk(now), millis(s.SealedAt), millis(s.Deadline)) // a hash takes everything
+		if s.Error != nil {
+			_, _ = fmt.Fprintln(sum, s.Error.Code, s.Error.Message, s.Error.Hint)
 		}
-		list = nil // started again
+		for _, a := range s.Assets {
+			if a.State == queue.AssetStored || a.State == queue.AssetAbsent {
+				_, _ = fmt.Fprintln(sum, a.Asset, a.State)
+			}
+		}
 	}
-	list = append(list, sample{now, s.Bytes})
-	for len(list) > 2 && now.Sub(list[0].at) > meterSpan {
-		list = list[1:]
-	}
-	m.samples[keyOf(s)] = list
+	return strconv.FormatUint(sum.Sum64(), 36)
 }
 
-// forget drops what was not seen for a while.
-func (m *meter) forget(now time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	maps.DeleteFunc(m.samples, func(_ string, list []sample) bool { return now.Sub(list[len(list)-1].at) > meterSpan })
-}
-
-// rate tells the speed and how long the rest takes; "" if that can't be said.
-func (m *meter) rate(p *progress) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	list := m.samples[p.Key]
-	if len(list) < 2 {
-		return ""
+func millis(t *time.Time) int64 {
+	if t == nil {
+		return 0
 	}
-	first, last := list[0], list[len(list)-1]
-	speed := float64(last.bytes-first.bytes) / last.at.Sub(first.at).Seconds()
-	if speed <= 0 {
-		return ""
-	}
-	text := formatBytes(int64(speed)) + "/s"
-	if left := p.Total - p.Done; left > 0 {
-		text += ", " + formatSpan(time.Duration(float64(left)/speed*float64(time.Second))) + " left"
-	}
-	return text
+	return t.UnixMilli()
 }

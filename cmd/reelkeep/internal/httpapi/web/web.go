@@ -20,7 +20,8 @@ type Videos interface {
 	// Recent is a page of sealed videos, newest first.
 	Recent(ctx context.Context, f queue.Filter, cursor string, limit int) (queue.Page, error)
 	Page(ctx context.Context, f queue.Filter, cursor string, limit int) (queue.Page, error)
-	Working(ctx context.Context, step queue.Step, limit int) ([]queue.Status, error)
+	// Urgent is what matters most of what is not sealed yet.
+	Urgent(ctx context.Context, account string, limit int) ([]queue.Status, error)
 	Troubled(ctx context.Context) ([]queue.Status, error)
 	Retry(ctx context.Context, account, videoID string) (queue.Receipt, error)
 	Cancel(ctx context.Context, account, videoID string) error
@@ -46,6 +47,8 @@ type Deps struct {
 	Videos    Videos
 	Manifests Manifests
 	Links     Links
+	// Accounts are those of the fleet; nil: there is but the default one.
+	Accounts func(ctx context.Context) ([]string, error)
 	// Origin is where permalinks redirect to, so that the page may show what is there; nil: they don't.
 	Origin func(ctx context.Context) string
 
@@ -59,11 +62,11 @@ type Deps struct {
 type Handler struct {
 	Deps
 
-	assets *assets
+	assets assets
 	pages  map[string]*template.Template
 	live   *hub
-	// signing bounds how many may be at the door at once; see signIn.
-	signing chan struct{}
+
+	searching chan struct{} // bounds how many search at a time
 }
 
 // New returns the page. Close ends its streams.
@@ -74,7 +77,7 @@ func New(d Deps) (*Handler, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{Deps: d, signing: make(chan struct{}, mostSigning)}
+	h := &Handler{Deps: d, searching: make(chan struct{}, 4)}
 	var err error
 	if h.assets, err = loadAssets(); err != nil {
 		return nil, err
@@ -86,22 +89,23 @@ func New(d Deps) (*Handler, error) {
 	return h, nil
 }
 
-// Close ends the streams of events, so that a service that stops need not wait for them.
+// Close ends the streams of events, so that a service that stops need not wait for them, and asks for nothing any more when it
+// returns.
 func (h *Handler) Close() { h.live.close() }
 
 // Mounts is what the page answers, by pattern of net/http.ServeMux.
 func (h *Handler) Mounts() map[string]http.Handler {
 	return map[string]http.Handler{
-		"GET /{$}":                 h.inside(h.home),
-		"GET /videos/{id}":         h.inside(h.video),
-		"POST /videos/{id}/retry":  h.inside(h.retry),
-		"POST /videos/{id}/cancel": h.inside(h.cancel),
-		"POST /videos/{id}/share":  h.inside(h.share),
-		"GET /events":              http.HandlerFunc(h.events),
-		"POST /signin":             http.HandlerFunc(h.signIn),
-		"POST /signout":            http.HandlerFunc(h.signOut),
-		"GET /assets/{file}":       h.assets,
-		"GET /favicon.ico":         http.HandlerFunc(h.assets.icon),
+		"GET /{$}":                     h.inside(h.home),
+		"GET /videos/{id}":             h.inside(h.video),
+		"POST /videos/{id}/retry":      h.inside(h.retry),
+		"POST /videos/{id}/cancel":     h.inside(h.cancel),
+		"POST /videos/{id}/share":      h.inside(h.share),
+		"GET /events":                  http.HandlerFunc(h.events),
+		"POST /signin":                 http.HandlerFunc(h.signIn),
+		"POST /signout":                http.HandlerFunc(h.signOut),
+		"GET /assets/{version}/{file}": h.assets,
+		"GET /favicon.ico":             http.HandlerFunc(h.assets.icon),
 	}
 }
 
@@ -115,6 +119,7 @@ func (h *Handler) inside(next http.HandlerFunc) http.Handler {
 			h.door(w, r, http.StatusOK, "")
 			return
 		}
+		r.Body = http.MaxBytesReader(w, r.Body, mostForm)
 		ctx, cancel := context.WithTimeout(r.Context(), patience)
 		defer cancel()
 		next(w, r.WithContext(ctx))

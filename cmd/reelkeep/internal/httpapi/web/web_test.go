@@ -40,13 +40,14 @@ func TestHtmxIsWhatItsNoteSays(t *testing.T) {
 
 func TestAssetsMayBeKeptForEver(t *testing.T) {
 	r := setup(t, options{tokens: true})
-	for _, address := range r.page.assets.address {
+	for _, name := range []string{"app.css", "app.js", "htmx.min.js", "icon.svg"} {
+		address := r.page.assets.address(name)
 		a := r.ask("GET", "/"+address, nil)
 		if a.status != 200 || a.header.Get("Cache-Control") != "public, max-age=31536000, immutable" || a.header.Get("Content-Type") == "" {
 			t.Errorf("%s: %d %v", address, a.status, a.header)
 		}
 	}
-	if a := r.ask("GET", "/assets/app.000000000000.css", nil); a.status != http.StatusNotFound {
+	if a := r.ask("GET", "/assets/000000000000/app.css", nil); a.status != http.StatusNotFound {
 		t.Errorf("a file of another version: %d", a.status)
 	}
 }
@@ -137,10 +138,26 @@ func TestASessionIsNoTokenAndEndsWithIt(t *testing.T) {
 // A form of another page changes nothing, whatever the browser sends along.
 func TestOtherPagesChangeNothing(t *testing.T) {
 	r := setup(t, options{tokens: true})
-	r.enqueue(queue.Job{VideoID: "waiting"})
 	cookie := r.signIn(everything)
+	r.archive(storage.VideoKey{VideoID: "sealed"}, "Launch", time.Hour)
+	r.work(func(ctx context.Context, w queue.Work, _ queue.Progress) (queue.Outcome, error) {
+		if w.VideoID == "waiting" {
+			<-ctx.Done()
+			return queue.Outcome{}, ctx.Err()
+		}
+		return queue.Outcome{}, &failure{"failed", "render_failed", "no", ""}
+	})
+	r.enqueue(queue.Job{VideoID: "waiting"}, queue.Job{VideoID: "broken"})
+	r.settled("broken", queue.StateFailed)
 	for _, from := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example"} {
 		r.ask("POST", "/videos/waiting/cancel", url.Values{}, cookie, from)
+		r.ask("POST", "/videos/broken/retry", url.Values{}, cookie, from)
+		if a := r.ask("POST", "/videos/sealed/share", url.Values{"days": {"1"}}, cookie, from); strings.Contains(a.body, "Share links") {
+			t.Errorf("%s has made share links", from)
+		}
+		if a := r.ask("POST", "/signout", url.Values{}, cookie, from); a.header.Get("Set-Cookie") != "" {
+			t.Errorf("%s has signed somebody out", from)
+		}
 		if a := r.ask("POST", "/signin", url.Values{"token": {ofWest}}, from); a.header.Get("Set-Cookie") != "" {
 			t.Errorf("%s has signed somebody in", from)
 		}
@@ -150,8 +167,10 @@ func TestOtherPagesChangeNothing(t *testing.T) {
 			t.Errorf("GET %s: %d", path, a.status)
 		}
 	}
-	if s, err := r.client.Status(t.Context(), "waiting"); err != nil || s.State != queue.StateAccepted {
-		t.Fatalf("it is %v, %v", s.State, err)
+	for id, want := range map[string]queue.State{"waiting": queue.StateAccepted, "broken": queue.StateFailed} {
+		if s, err := r.client.Status(t.Context(), id); err != nil || s.State != want {
+			t.Fatalf("%s is %v, %v", id, s.State, err)
+		}
 	}
 	a := r.ask("POST", "/videos/waiting/cancel", url.Values{}, cookie, sameOrigin)
 	if s, err := r.client.Status(t.Context(), "waiting"); err != nil || s.State != queue.StateCancelled || a.status != 303 || a.header.Get("Location") != "../waiting" {
@@ -184,10 +203,13 @@ func TestATokenOfOneAccountSeesOnlyThat(t *testing.T) {
 	if s, err := r.client.Status(t.Context(), "theirs-too"); err != nil || s.State != queue.StateAccepted {
 		t.Errorf("it is %v, %v", s.State, err)
 	}
-	frames := r.listen("/events?video=default.theirs-too", cookie)
-	frame := <-frames
-	if !strings.Contains(frame, "mine-too") || strings.Contains(frame, "theirs") {
-		t.Errorf("the stream: %s", frame)
+	frames := r.listen("/events", cookie)
+	told := until(t, frames, "card-west.mine", "mine-too")
+	r.archive(storage.VideoKey{VideoID: "theirs-later"}, "Theirs", 0)
+	r.enqueue(queue.Job{VideoID: "theirs-last"})
+	r.enqueue(queue.Job{Account: "west", VideoID: "mine-last"})
+	if told += until(t, frames, "mine-last"); strings.Contains(told, "heirs") {
+		t.Errorf("the stream: %s", told)
 	}
 }
 
@@ -244,7 +266,8 @@ func TestOneWatcherLooksForAllOfThem(t *testing.T) {
 	}
 	<-last
 	began, before := time.Now(), counting.counts()
-	for range 6 { // two events a look, at the most
+	for i := range 4 { // one event a look, at the most
+		r.enqueue(queue.Job{VideoID: fmt.Sprintf("v%d", i)})
 		if _, open := <-last; !open {
 			t.Fatal("the server has cut the stream")
 		}
@@ -269,11 +292,49 @@ func TestOneWatcherLooksForAllOfThem(t *testing.T) {
 	if a := r.ask("GET", "/events", nil); a.status != http.StatusServiceUnavailable {
 		t.Errorf("after the end: %d", a.status)
 	}
-	quiet := counting.counts()
-	time.Sleep(2 * lookEvery) // nothing may happen in that time
+	quiet := counting.counts() // the watcher has ended when Close returns
+	r.page.Close()
 	if n := counting.counts(); n != quiet {
 		t.Errorf("nobody listens, and it has looked %d times", n-quiet)
 	}
+	select {
+	case <-r.page.live.done:
+	default:
+		t.Error("there is a watcher after Close")
+	}
+}
+
+func TestOneAccountCantTakeAllStreams(t *testing.T) {
+	r := setup(t, options{tokens: true})
+	west := r.signIn(ofWest)
+	for range 3 * mostOfAccount {
+		if a := r.ask("HEAD", "/events", nil, west); a.status != 200 {
+			t.Fatalf("HEAD: %d", a.status)
+		}
+	}
+	for range mostOfAccount {
+		r.listen("/events", west)
+	}
+	if a := r.ask("GET", "/events", nil, west); a.status != http.StatusServiceUnavailable {
+		t.Errorf("one too many of the account: %d", a.status)
+	}
+	r.listen("/events", r.signIn(everything))
+}
+
+// What can't be told to some is told to the others, and to them later.
+func TestTroubleOfOneAccountIsItsOwn(t *testing.T) {
+	r := setup(t, options{tokens: true})
+	half := &halfAway{Videos: r.client, account: "west"}
+	half.away.Store(true)
+	r.page.Videos = half
+	west, all := r.listen("/events", r.signIn(ofWest)), r.listen("/events", r.signIn(everything))
+	until(t, west, "Redis is out of reach")
+	r.archive(storage.VideoKey{Account: "west", VideoID: "v1"}, "Launch", 0)
+	if told := until(t, all, "card-west.v1"); strings.Contains(told, "Redis is out of reach") {
+		t.Errorf("it is told to others: %s", told)
+	}
+	half.away.Store(false)
+	until(t, west, `<div id="alarm" aria-live="polite"></div>`, "card-west.v1")
 }
 
 func TestABarMovesAndACardAppears(t *testing.T) {
@@ -285,9 +346,10 @@ func TestABarMovesAndACardAppears(t *testing.T) {
 			p.Stored("video", n, 1000)
 		}
 		close(sealed)
-		return queue.Outcome{State: queue.StateArchived, SealedAt: m.SealedAt, Title: "Title of moves1", Bytes: 1000}, nil
+		return queue.Outcome{State: queue.StateArchived, SealedAt: m.SealedAt, Title: "Title of moves1", Bytes: 1000,
+			Assets: []queue.AssetStatus{{Asset: "thumbnail", State: queue.AssetStored}}}, nil
 	})
-	frames := r.listen("/events?video=default.moves1")
+	frames := r.listen("/events")
 	r.enqueue(queue.Job{VideoID: "moves1"})
 	steps <- 300
 	until(t, frames, `id="progress-default.moves1"><progress max="1000" value="300"`)
@@ -295,7 +357,7 @@ func TestABarMovesAndACardAppears(t *testing.T) {
 	until(t, frames, `value="700"`)
 	close(steps)
 	<-sealed
-	got := until(t, frames, `id="card-default.moves1" data-into="cards"`, "event: change")
+	got := until(t, frames, `id="card-default.moves1" data-into="cards"`)
 	if !strings.Contains(got, "v/moves1/thumbnail") {
 		t.Errorf("the card has no picture: %s", got)
 	}
@@ -386,7 +448,7 @@ func TestWithoutRedisWhatIsArchivedIsShown(t *testing.T) {
 		t.Errorf("/: %d %s", a.status, a.body)
 	}
 	a = r.ask("GET", "/videos/sealed", nil)
-	if a.status != 200 || !strings.Contains(a.body, "<video controls") || !strings.Contains(a.body, "Redis is out of reach") {
+	if a.status != 200 || !strings.Contains(a.body, "<video ") || !strings.Contains(a.body, "Redis is out of reach") {
 		t.Errorf("its own page: %d %s", a.status, a.body)
 	}
 	if a = r.ask("GET", "/?q=sealed", nil); !strings.Contains(a.body, "card-default.sealed") {
@@ -396,4 +458,67 @@ func TestWithoutRedisWhatIsArchivedIsShown(t *testing.T) {
 		t.Errorf("one that nobody can tell of: %d", a.status)
 	}
 	until(t, frames, "Redis is out of reach")
+}
+
+// settled waits until a video is in a state.
+func (r *rig) settled(id string, want queue.State) {
+	r.t.Helper()
+	queuetest.Await(r.t, id+" to be "+string(want), func() bool {
+		s, err := r.client.Status(r.t.Context(), id)
+		return err == nil && s.State == want
+	})
+}
+
+// A page asks whether it is still right. As long as it is, nothing of it is replaced but its bar: a film plays on.
+func TestAVideosPageIsReplacedOnlyIfItChanges(t *testing.T) {
+	r := setup(t, options{})
+	steps := make(chan int64)
+	r.work(func(_ context.Context, _ queue.Work, p queue.Progress) (queue.Outcome, error) {
+		for n := range steps {
+			p.Stored("video", n, 1000)
+		}
+		return queue.Outcome{}, &failure{"failed", "render_failed", "no", ""}
+	})
+	r.enqueue(queue.Job{VideoID: "moves1"})
+	steps <- 300
+	poll := regexp.MustCompile(`<main id="main" hx-get="\.\./([^"]+)"`)
+	var path string
+	queuetest.Await(t, "the bar", func() bool {
+		a := r.ask("GET", "/videos/moves1", nil)
+		if at := poll.FindStringSubmatch(a.body); at != nil {
+			path = "/" + strings.ReplaceAll(at[1], "&amp;", "&")
+		}
+		return strings.Contains(a.body, `value="300"`)
+	})
+	if a := r.ask("GET", path, nil); a.header.Get("HX-Retarget") != "[id='progress-default.moves1']" {
+		t.Errorf("nothing but the bar moves: %s: %d %v", path, a.status, a.header)
+	}
+	steps <- 700
+	queuetest.Await(t, "the bar to move", func() bool { return strings.Contains(r.ask("GET", path, nil).body, `value="700"`) })
+	close(steps)
+	r.settled("moves1", queue.StateFailed)
+	if a := r.ask("GET", path, nil); a.header.Get("HX-Retarget") != "" || poll.MatchString(a.body) {
+		t.Errorf("it has failed: %d %v %s", a.status, a.header, a.body)
+	}
+}
+
+func TestAWholeIdIsFoundInEveryAccount(t *testing.T) {
+	r := setup(t, options{tokens: true})
+	r.archive(storage.VideoKey{Account: "west", VideoID: "v1"}, "Launch", time.Hour)
+	cookie := r.signIn(everything)
+	if a := r.ask("GET", "/?q=v1", nil, cookie); strings.Count(a.body, `id="card-west.v1"`) != 1 {
+		t.Errorf("it is not there once: %s", a.body)
+	}
+	r.page.Videos = blackHole{r.client, t}
+	if a := r.ask("GET", "/?q=v1", nil, cookie); !strings.Contains(a.body, `id="card-west.v1"`) || a.status != http.StatusServiceUnavailable {
+		t.Errorf("without Redis: %d %s", a.status, a.body)
+	}
+	a := r.ask("GET", "/videos/v1?account=west", nil, cookie)
+	if a.status != 200 || !strings.Contains(a.body, "<video") || !strings.Contains(a.body, "Redis is out of reach") {
+		t.Errorf("its page without Redis: %d %s", a.status, a.body)
+	}
+	r.page.Videos, r.page.Manifests = r.client, slowStore{}
+	if a := r.ask("GET", "/videos/unknown", nil, cookie); a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "The store is out of reach") || strings.Contains(a.body, "Redis is out") {
+		t.Errorf("a store that hangs: %d %s", a.status, a.body)
+	}
 }

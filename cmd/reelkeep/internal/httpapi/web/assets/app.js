@@ -14,7 +14,11 @@
       const old = document.getElementById(piece.id);
       const into = piece.dataset.into && document.getElementById(piece.dataset.into);
       if (old) {
-        if (old.isEqualNode(piece)) continue;
+        if (old.isEqualNode(piece) || (piece.dataset.sign && old.dataset.sign === piece.dataset.sign)) continue;
+        if (old.ariaLive) { // it has to stay, or nobody reads out what it says
+          old.replaceChildren(...piece.childNodes);
+          continue;
+        }
         old.replaceWith(piece);
       } else if (into) {
         into.prepend(piece);
@@ -27,17 +31,35 @@
       const same = document.getElementById(focused);
       if (same) same.focus({ preventScroll: true });
     }
+    pace();
   }
+
+  // pace tells how fast bars move, and how long the rest takes.
+  const marks = new Map();
+  function pace() {
+    const now = performance.now();
+    for (const bar of document.querySelectorAll('.progress')) {
+      const meter = bar.querySelector('progress[value]');
+      if (!meter) continue;
+      let list = marks.get(bar.id) || [];
+      const last = list[list.length - 1];
+      if (last && (meter.value < last.done || now - last.at > 10000)) list = [];
+      if (!last || meter.value !== last.done) list = [...list, { at: now, done: meter.value }].slice(-8);
+      marks.set(bar.id, list);
+      const speed = (meter.value - list[0].done) / (now - list[0].at) * 1000;
+      if (speed > 0) bar.querySelector('.rate').textContent = `${bytes(speed)}/s, ${span((meter.max - meter.value) / speed)} left`;
+    }
+  }
+
+  function bytes(n) {
+    let unit = 0;
+    for (; n >= 1024 && unit < 4; unit++) n /= 1024;
+    return n.toFixed(unit ? 1 : 0) + ['\u00a0B', '\u00a0KiB', '\u00a0MiB', '\u00a0GiB', '\u00a0TiB'][unit];
+  }
+
+  const span = (s) => (s < 60 ? `${Math.ceil(s)} s` : s < 3600 ? `${Math.ceil(s / 60)} min` : `${Math.ceil(s / 3600)} h`);
 
   const live = () => document.querySelector('[data-events]');
-
-  // address is where events come from, with what the page has by now.
-  function address() {
-    const url = new URL(live().dataset.events, document.baseURI);
-    const cards = document.getElementById('cards');
-    if (cards && cards.dataset.since) url.searchParams.set('since', cards.dataset.since);
-    return url;
-  }
 
   function close() {
     clearTimeout(again);
@@ -48,11 +70,8 @@
   function open() {
     close();
     if (!live() || document.hidden) return;
-    const mine = source = new EventSource(address());
+    const mine = source = new EventSource(new URL(live().dataset.events, document.baseURI));
     mine.addEventListener('patch', (e) => { wait = pause.first; put(e.data); });
-    mine.addEventListener('change', () => {
-      htmx.ajax('GET', location.href, { target: 'main', select: 'main', swap: 'outerHTML' });
-    });
     mine.onerror = () => {
       if (mine !== source) return;
       close(); // the browser gives up at the first answer that is none; so we ask ourselves, ever more rarely
@@ -98,14 +117,30 @@
   function settle() {
     const home = new URL(document.querySelector('a.brand').getAttribute('href'), document.baseURI).href;
     for (const el of document.querySelectorAll('[data-origin]')) el.textContent = home;
+    for (const el of document.querySelectorAll('.copy')) el.hidden = false;
     for (const link of document.querySelectorAll('.permalink a.link')) {
       const button = link.parentElement.querySelector('.copy');
       if (button && !button.dataset.copy) link.textContent = link.href;
     }
   }
 
+  // What stands between us and the browser may answer too, with a page that has nothing of ours; and a film that is moved in
+  // the page would stop.
+  let playing = false;
+  document.addEventListener('htmx:beforeRequest', (e) => {
+    if (document.hidden && e.detail.elt.matches('[hx-trigger^=every]')) e.preventDefault(); // asked again when somebody looks
+  });
+  document.addEventListener('htmx:beforeSwap', (e) => {
+    if (!/<main|^$/.test(e.detail.xhr.responseText)) e.detail.shouldSwap = false;
+    const film = document.getElementById('player');
+    playing = Boolean(film && !film.paused);
+  });
+
   document.addEventListener('htmx:afterSettle', (e) => {
     settle();
+    pace();
+    const film = document.getElementById('player');
+    if (playing && film && film.paused) film.play().catch(() => {});
     if (e.target.matches && (e.target.id === 'main' || e.target.id === 'results')) open();
   });
   document.addEventListener('DOMContentLoaded', () => { settle(); open(); });
