@@ -120,7 +120,7 @@ func progressOf(s queue.Status, now time.Time) *progress {
 	if !slices.Contains(runningStates(), s.State) {
 		return nil
 	}
-	p := &progress{Key: keyOf(s), Title: cmp.Or(strings.TrimSpace(s.Title), s.VideoID), Done: s.Bytes, Text: "Waits for its turn"}
+	p := &progress{Key: keyOf(s), Title: cmp.Or(strings.TrimSpace(s.Title), s.VideoID), Done: s.Fetched(), Text: "Waits for its turn"}
 	if s.Working {
 		p.Text = "Begins"
 	}
