@@ -28,7 +28,7 @@ func TestThePageOfAServiceAndItsStreamsEndWithIt(t *testing.T) {
 	})
 	a := p.call("GET", "/reels/videos/"+v.ID, "")
 	policy := a.header.Get("Content-Security-Policy")
-	if a.status != http.StatusOK || !strings.Contains(a.body, "<video controls") || !strings.Contains(policy, "media-src 'self' "+minio.Endpoint+";") || !strings.Contains(policy, "script-src 'self';") {
+	if a.status != http.StatusOK || !strings.Contains(a.body, "<video id=") || !strings.Contains(policy, "media-src 'self' "+minio.Endpoint+";") || !strings.Contains(policy, "script-src 'self';") {
 		t.Errorf("its page: %d %s %s", a.status, policy, a.body)
 	}
 	res, err := http.Get("http://" + p.api + "/reels/events")
