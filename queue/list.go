@@ -45,17 +45,13 @@ const scanCount = 500
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {
 		seen := map[string]bool{} // HSCAN may return a field twice
-		for _, key := range []string{keyLedger, keyIndex} {
-			if !c.scan(ctx, key, func(field, raw string) bool {
+		for key := range keysWalked {
+			if !c.scan(ctx, walked(key), func(field, raw string) bool {
 				if seen[field] {
 					return true
 				}
 				seen[field] = true
-				h := newHeld(field, raw, "", "")
-				if key == keyIndex {
-					h = newHeld(field, "", raw, "")
-				}
-				st, err := h.status()
+				st, err := heldIn(key, field, raw).status()
 				if err == nil && !f.match(st) {
 					return true
 				}

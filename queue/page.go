@@ -75,6 +75,14 @@ func walked(key int) string { return [keysWalked]string{keyLedger, keyIndex}[key
 
 const keysWalked = 2
 
+// heldIn is a video as a hash that a walk goes through has it.
+func heldIn(key int, field, raw string) *held {
+	if walked(key) == keyIndex {
+		return newHeld(field, "", raw, "")
+	}
+	return newHeld(field, raw, "", "")
+}
+
 // nextKey is the first hash, from key on, that may hold what the filter asks for: settled videos are in the index, all
 // others in the ledger.
 func (f Filter) nextKey(key int) int {
@@ -103,7 +111,12 @@ func (c cursor) String() string {
 	if c.past != (mark{}) {
 		return c.stringSealed()
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(c.key) + "." + strconv.FormatUint(c.scan, 36) + "." + c.given))
+	return base64.RawURLEncoding.EncodeToString([]byte(c.place()))
+}
+
+// place is what parsePlace reads.
+func (c cursor) place() string {
+	return strconv.Itoa(c.key) + "." + strconv.FormatUint(c.scan, 36) + "." + c.given
 }
 
 func parseCursor(text string) (cursor, error) {
@@ -143,11 +156,7 @@ func (c cursor) take(f Filter, kvs []string, limit int) (found []Status, last st
 	}
 	slices.Sort(fields)
 	for i, field := range fields {
-		h := newHeld(field, values[field], "", "")
-		if c.key == 1 {
-			h = newHeld(field, "", values[field], "")
-		}
-		if st, err := h.status(); err == nil && f.match(st) {
+		if st, err := heldIn(c.key, field, values[field]).status(); err == nil && f.match(st) {
 			found = append(found, st)
 		}
 		if len(found) == limit && i+1 < len(fields) {

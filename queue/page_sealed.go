@@ -41,8 +41,7 @@ func (c *Client) pageSealed(ctx context.Context, f Filter, text string, limit in
 }
 
 func (c cursor) stringSealed() string {
-	place := strconv.Itoa(c.key) + "." + strconv.FormatUint(c.scan, 36) + "." + c.given
-	return base64.RawURLEncoding.EncodeToString([]byte("s." + strconv.FormatInt(c.past.at, 36) + "." + c.past.field + "." + place))
+	return base64.RawURLEncoding.EncodeToString([]byte("s." + strconv.FormatInt(c.past.at, 36) + "." + c.past.field + "." + c.place()))
 }
 
 func parseSealed(text string) (cursor, error) {

@@ -69,15 +69,15 @@ return redis.call('HGET', KEYS[4], 'score') or ''`)
 func (l *ledger) fillRecent(ctx context.Context) error {
 	script := fillScript()
 	floor := int64(math.MinInt64)
-	for i, key := range []string{keyLedger, keyIndex} {
+	for key := range keysWalked {
 		var cursor uint64
 		for {
-			kvs, next, err := l.rdb.HScan(ctx, key, cursor, "", scanCount).Result()
+			kvs, next, err := l.rdb.HScan(ctx, walked(key), cursor, "", scanCount).Result()
 			if err != nil {
 				return fmt.Errorf("look for recent videos: %w", err)
 			}
-			if argv := fillArgs(i, kvs, floor); len(argv) > 0 {
-				text, err := script.Run(ctx, l.rdb, []string{keyLedger, keyIndex, keyRecent, keyReach}, argv...).Text()
+			if argv := fillArgs(key, kvs, floor); len(argv) > 0 {
+				text, err := script.Run(ctx, l.rdb, []string{walked(0), walked(1), keyRecent, keyReach}, argv...).Text()
 				if err != nil {
 					return fmt.Errorf("fill in recent videos: %w", err)
 				}
@@ -94,14 +94,10 @@ func (l *ledger) fillRecent(ctx context.Context) error {
 }
 
 // fillArgs are the sealed videos of a batch, as the script wants them.
-func fillArgs(hash int, kvs []string, floor int64) (argv []any) {
+func fillArgs(key int, kvs []string, floor int64) (argv []any) {
 	for i := 0; i+1 < len(kvs); i += 2 {
-		h := newHeld(kvs[i], kvs[i+1], "", "")
-		if hash == 1 {
-			h = newHeld(kvs[i], "", kvs[i+1], "")
-		}
-		if at := h.mark().at; at != 0 && at >= floor {
-			argv = append(argv, hash+1, kvs[i], kvs[i+1], at)
+		if at := heldIn(key, kvs[i], kvs[i+1]).mark().at; at != 0 && at >= floor {
+			argv = append(argv, key+1, kvs[i], kvs[i+1], at)
 		}
 	}
 	return argv

@@ -70,12 +70,14 @@ func (s *Store) AbortOrphans(ctx context.Context, k VideoKey) error {
 	if err != nil {
 		return err
 	}
-	ended, err := s.endUploads(ctx, k, there.recorded())
+	ended, err := s.endUploads(ctx, there, everyUpload)
 	if err != nil {
 		return err
 	}
 	return s.forget(ctx, k, ended)
 }
+
+func everyUpload(uploadRecord) bool { return true }
 
 // Tidy removes what a worker that was killed right after it had sealed the video left of the uploads that the seal ended.
 // Usually nothing is there, and then this asks for nothing. What is on its way stays: all of a partial video, and of others what
@@ -84,18 +86,7 @@ func (s *Store) Tidy(ctx context.Context, in *Folder, sealed *Manifest) error {
 	if sealed.State != StateArchived {
 		return nil
 	}
-	var over []string
-	for _, asset := range in.recorded() {
-		rec, _, err := s.loadRecord(ctx, in.video, asset)
-		switch {
-		case errors.Is(err, ErrNotFound):
-		case errors.Is(err, errUnreadable), err == nil && generationOf(rec.Name) <= sealed.Generation:
-			over = append(over, asset)
-		case err != nil:
-			return fmt.Errorf("clear up behind the seal of video %s: %w", in.video, err)
-		}
-	}
-	ended, err := s.endUploads(ctx, in.video, over)
+	ended, err := s.endUploads(ctx, in, func(rec uploadRecord) bool { return generationOf(rec.Name) <= sealed.Generation })
 	if err != nil {
 		return err
 	}
@@ -122,23 +113,23 @@ func (s *Store) EndUnrecorded(ctx context.Context, sealed *Manifest) error {
 // endedUpload is an upload that is over and whose record is still there.
 type endedUpload struct{ asset, id string }
 
-// endUploads ends the uploads of these assets, frees their parts, and returns those that had a record. The records stay:
-// by them the next worker knows a complete object, should this one not come to seal it.
-func (s *Store) endUploads(ctx context.Context, k VideoKey, assets []string) (recorded []endedUpload, err error) {
-	for _, asset := range assets {
-		rec, _, err := s.loadRecord(ctx, k, asset)
-		if errors.Is(err, ErrNotFound) {
+// endUploads ends the uploads recorded in a folder that over says yes to, and those whose record can't be read, frees their parts,
+// and returns them. The records stay: by them the next worker knows a complete object, should this one not come to seal it.
+func (s *Store) endUploads(ctx context.Context, in *Folder, over func(uploadRecord) bool) (ended []endedUpload, err error) {
+	for _, asset := range in.recorded() {
+		rec, _, err := s.loadRecord(ctx, in.video, asset)
+		if errors.Is(err, ErrNotFound) || err == nil && !over(rec) {
 			continue
 		}
 		if err == nil || errors.Is(err, errUnreadable) {
-			err = s.abortAll(ctx, k, rec)
+			err = s.abortAll(ctx, in.video, rec)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("end the uploads of video %s: %w", k, err)
+			return nil, fmt.Errorf("end the uploads of video %s: %w", in.video, err)
 		}
-		recorded = append(recorded, endedUpload{asset, rec.UploadID})
+		ended = append(ended, endedUpload{asset, rec.UploadID})
 	}
-	return recorded, nil
+	return ended, nil
 }
 
 // abortAll ends the upload that a record names and all others to the same key. The record may be one that we can't read all of.

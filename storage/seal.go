@@ -111,7 +111,7 @@ func (s *Store) prepareSeal(ctx context.Context, m *Manifest) (readySeal, error)
 			return readySeal{}, err
 		}
 	}
-	ended, err := s.endUploads(ctx, m.Key(), there.recorded())
+	ended, err := s.endUploads(ctx, there, everyUpload)
 	if err != nil {
 		return readySeal{}, err
 	}

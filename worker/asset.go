@@ -47,7 +47,7 @@ func (r *run) tryAsset(ctx context.Context, asset heygen.Asset, link heygen.Link
 	if t.spare, err = t.memory.Take(ctx, size); err != nil {
 		return storage.Asset{}, err
 	}
-	file, earlier, err := r.open(ctx, asset, link, fetch.Options{Refused: t.refused, OneAnswer: oneAnswer})
+	file, earlier, err := r.open(ctx, asset, link, fetch.Options{Length: size, Refused: t.refused, OneAnswer: oneAnswer})
 	if err != nil {
 		return storage.Asset{}, err
 	}
@@ -90,12 +90,8 @@ func (r *run) entry(asset heygen.Asset, file *fetch.File, obj storage.Object) st
 
 // open opens the remote file: at its start, or where an earlier worker left off if it is still the same file.
 func (r *run) open(ctx context.Context, asset heygen.Asset, link heygen.Link, how fetch.Options) (*fetch.File, *storage.Leftover, error) {
-	size, err := r.deps.Store.PartSize(-1)
-	if err != nil {
-		return nil, nil, err
-	}
 	opt := how
-	opt.Length, opt.Log = size, r.cfg.Log.With("video_id", r.v.ID, "asset", asset)
+	opt.Log = r.cfg.Log.With("video_id", r.v.ID, "asset", asset)
 	r.mu.Lock()
 	earlier, resume := r.left[string(asset)]
 	r.mu.Unlock()

@@ -147,7 +147,8 @@ func (a *Archiver) newRun(ctx context.Context, v Video, have held, progress Prog
 	if err := a.ready(v, hv); err != nil {
 		return nil, err
 	}
-	left, err := a.deps.Store.Leftovers(ctx, have.folder, old, nextGeneration(v, old))
+	generation := nextGeneration(v, old)
+	left, err := a.deps.Store.Leftovers(ctx, have.folder, old, generation)
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -164,10 +165,10 @@ func (a *Archiver) newRun(ctx context.Context, v Video, have held, progress Prog
 		v.Title = hv.Title
 	}
 	r := &run{
-		Archiver: a, v: v, hv: hv, progress: oneByOne, old: old, generation: nextGeneration(v, old),
+		Archiver: a, v: v, hv: hv, progress: oneByOne, old: old, generation: generation,
 		stored: map[heygen.Asset]storage.Asset{}, absent: map[heygen.Asset]string{}, left: left,
 	}
-	if old != nil && old.Generation == r.generation {
+	if old != nil && old.Generation == generation {
 		r.keep(old)
 	}
 	return r, nil
