@@ -40,21 +40,21 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/report":      {"queue", "storage", "worker/heygen"},
 		"cmd/reelkeep/internal/httpapi":     {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},
 		"cmd/reelkeep/internal/browsertest": nil,
+		"cmd/reelkeep/internal/talk":        nil,
 		// Furniture of all doors.
 		"cmd/reelkeep/internal/httpapi/auth":      {"worker/secret", "cmd/reelkeep/internal/httpapi/problem"},
 		"cmd/reelkeep/internal/httpapi/problem":   nil,
 		"cmd/reelkeep/internal/httpapi/manifests": {"storage"},
 		"cmd/reelkeep/internal/httpapi/stall":     nil,
-		"cmd/reelkeep/internal/httpapi/talk":      nil,
 		"cmd/reelkeep/internal/httpapi/sharelink": {"worker/secret"},
 		// The doors.
 		"cmd/reelkeep/internal/httpapi/web":       {"queue", "storage", "worker/secret", "cmd/reelkeep/internal/config", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},
 		"cmd/reelkeep/internal/httpapi/permalink": {"queue", "storage", "worker/heygen", "cmd/reelkeep/internal/httpapi/…"},
-		"cmd/reelkeep/internal/httpapi/dropin":    {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/…"},
+		"cmd/reelkeep/internal/httpapi/dropin":    {"queue", "storage", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/talk", "cmd/reelkeep/internal/httpapi/…"},
 		// The measurements look at the program from outside, as its users do: they know nothing of how it works.
 		"cmd/bench":                             {"worker/heygen/heygensim"},
 		"cmd/reelkeep/internal/notify":          {"queue", "worker/fetch", "worker/secret", "cmd/reelkeep/internal/report"},
-		"cmd/reelkeep/internal/httpapi/webhook": {"queue", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/auth", "cmd/reelkeep/internal/httpapi/problem", "cmd/reelkeep/internal/httpapi/sharelink", "cmd/reelkeep/internal/httpapi/talk"},
+		"cmd/reelkeep/internal/httpapi/webhook": {"queue", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/auth", "cmd/reelkeep/internal/httpapi/problem", "cmd/reelkeep/internal/httpapi/sharelink", "cmd/reelkeep/internal/talk"},
 	}
 }
 

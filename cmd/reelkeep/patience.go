@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/talk"
 	"github.com/reelkeep/reelkeep/worker"
 )
 
@@ -24,9 +25,9 @@ type patience struct {
 
 	mu        sync.Mutex
 	awaySince time.Time
-	answered  bool      // HeyGen or the store has answered at least once
-	stuck     time.Time // since when some video's source has been in trouble and no other video has moved
-	told      sparingly
+	answered  bool       // HeyGen or the store has answered at least once
+	stuck     time.Time  // since when some video's source has been in trouble and no other video has moved
+	told      talk.Limit // of hosts of files
 }
 
 func (p *patience) reached() {
@@ -60,12 +61,18 @@ func (p *patience) away(_ string, outage *worker.OutageError) {
 		return
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.awaySince.IsZero() {
+		p.awaySince = time.Now()
+		p.notice(outage.Error() + "; trying again until it answers")
+	}
 	limit := p.limit
 	if !p.answered {
 		limit = min(limit, firstPatience)
 	}
-	p.mu.Unlock()
-	p.wait(outage, limit)
+	if time.Since(p.awaySince) >= limit {
+		p.end(outage)
+	}
 }
 
 // source ends the run if a host of files is in trouble and nothing has come from any other for as long as limit: one host is no
@@ -73,27 +80,13 @@ func (p *patience) away(_ string, outage *worker.OutageError) {
 func (p *patience) source(host string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	if p.told.again(host, now) {
+	if p.told.Speaks(host) {
 		p.notice(err.Error() + "; its videos are tried again, others go on")
 	}
 	if p.stuck.IsZero() {
-		p.stuck = now
+		p.stuck = time.Now()
 	}
-	if now.Sub(p.stuck) >= p.limit {
-		p.end(err)
-	}
-}
-
-// wait ends the run if nothing has gone well for as long as limit.
-func (p *patience) wait(err error, limit time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.awaySince.IsZero() {
-		p.awaySince = time.Now()
-		p.notice(err.Error() + "; trying again until it answers")
-	}
-	if time.Since(p.awaySince) >= limit {
+	if time.Since(p.stuck) >= p.limit {
 		p.end(err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/config"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/embedded"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/metrics"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/talk"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker"
@@ -30,7 +31,7 @@ type service struct {
 	metrics  *metrics.Metrics
 	bars     *bars
 	crowd    crowd
-	told     sparingly
+	told     talk.Limit        // of hosts of files
 	opened   func(addr string) // called once the page and the API are served; may be nil
 }
 

@@ -116,25 +116,20 @@ func (s *service) reached() {}
 func (s *service) moved()   {}
 
 func (s *service) refused(account string, err *worker.RefusedError) {
-	if err.Of == worker.OfSource {
-		s.source(err.Host, err)
-		return
-	}
-	s.met(account, err.Of, err)
+	s.troubled(account, err.Of, err.Host, err)
 }
 
 func (s *service) away(account string, err *worker.OutageError) {
-	if err.Of == worker.OfSource {
-		s.source(err.Host, err)
-		return
-	}
-	s.met(account, err.Of, err)
+	s.troubled(account, err.Of, err.Host, err)
 }
 
-// source tells that the files of a host can't be had. Where they are is no dependency: what is away may be one file, and nobody
+// troubled tells of trouble where people look for it. Where files are is no dependency: what is away may be one file, and nobody
 // would look whether it is back but the videos themselves.
-func (s *service) source(host string, err error) {
-	if s.told.again(host, time.Now()) {
+func (s *service) troubled(account, of, host string, err error) {
+	switch {
+	case of != worker.OfSource:
+		s.met(account, of, err)
+	case s.told.Speaks(host):
 		s.log.Warn("a source can't be used; its videos wait", "host", host, "err", err)
 	}
 }

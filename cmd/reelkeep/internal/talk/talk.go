@@ -1,4 +1,5 @@
-// Package talk keeps strangers from filling the log: they may knock as often as they like.
+// Package talk keeps the log from being filled with what is met again and again: strangers may knock as often as they like, and
+// many videos may be on a host that is away.
 package talk
 
 import (
@@ -6,8 +7,12 @@ import (
 	"time"
 )
 
-// every is how often the same trouble is told.
-const every = 30 * time.Second
+const (
+	// every is how often the same trouble is told.
+	every = 30 * time.Second
+	// most bounds what is remembered. Whatever is forgotten may be told once more.
+	most = 1000
+)
 
 // Limit says when a trouble is worth a line of the log again. The zero value is ready; it is safe for concurrent use.
 type Limit struct {
@@ -17,7 +22,7 @@ type Limit struct {
 	told map[string]time.Time
 }
 
-// Speaks says whether it is time to tell of a trouble. What names its kind, of which there must be few: each is remembered.
+// Speaks says whether it is time to tell of a trouble, and takes it for told then. What names its kind.
 func (l *Limit) Speaks(what string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -28,7 +33,7 @@ func (l *Limit) Speaks(what string) bool {
 	if last, ok := l.told[what]; ok && now.Sub(last) < every {
 		return false
 	}
-	if l.told == nil {
+	if l.told == nil || len(l.told) >= most {
 		l.told = map[string]time.Time{}
 	}
 	l.told[what] = now

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/talk"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/talk"
 )
 
 func TestATroubleIsToldOnceInAWhile(t *testing.T) {

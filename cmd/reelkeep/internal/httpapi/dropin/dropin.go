@@ -15,7 +15,7 @@ import (
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/sharelink"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/stall"
-	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/talk"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/talk"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker/heygen"

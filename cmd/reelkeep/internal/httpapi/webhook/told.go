@@ -3,7 +3,7 @@ package webhook
 import (
 	"log/slog"
 
-	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/talk"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/talk"
 )
 
 // teller tells what is refused, and nothing of what was sent.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
-	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/talk"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/talk"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/worker/secret"
 )
