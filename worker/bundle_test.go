@@ -35,17 +35,7 @@ var minio *storagetest.Server
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "reelkeep-minio-")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		minio, err = storagetest.StartMinIO(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	code := m.Run()
-	minio.Close()
+	code := storagetest.RunWithMinIO(m, &minio)
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)

@@ -37,12 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "build reelkeep: %v\n%s", err, out)
 		return
 	}
-	if minio, err = storagetest.StartMinIO(filepath.Join(dir, "minio")); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	defer minio.Close()
-	code = m.Run()
+	code = storagetest.RunWithMinIO(m, &minio)
 }
 
 func TestScripts(t *testing.T) {

@@ -39,6 +39,22 @@ func MinIO(t testing.TB) (endpoint, key, secret, bucket string) {
 	return s.Endpoint, s.AccessKey, s.SecretKey, s.Bucket(t)
 }
 
+// RunWithMinIO runs the tests of a package with a MinIO in a folder of its own, which s is set to, and returns the exit code. It is
+// for a TestMain.
+func RunWithMinIO(m *testing.M, s **Server) int {
+	dir, err := os.MkdirTemp("", "reelkeep-minio-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		*s, err = StartMinIO(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer (*s).Close()
+	return m.Run()
+}
+
 // StartMinIO starts a MinIO over a folder, for a TestMain. The caller closes it.
 func StartMinIO(dir string) (*Server, error) {
 	bin, err := findMinIO()

@@ -611,13 +611,18 @@ func TestWhoeverLeavesInTheMiddleHasNamedTheVideoAllTheSame(t *testing.T) {
 	b.settles("left", "default/v1")
 }
 
+// unmeasured answers without a length: the answer ends only when the handler does.
+func unmeasured(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.WriteString(w, body)
+	}
+}
+
 func TestAQueueThatHangsDelaysNoAnswer(t *testing.T) {
 	b := setup(t, false, "")
-	b.vendor.answer = func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = http.NewResponseController(w).Flush() // so that the answer ends only when the handler does
-		_, _ = io.WriteString(w, `{"data":{"id":"v1"}}`)
-	}
+	b.vendor.answer = unmeasured(`{"data":{"id":"v1"}}`)
 	b.ledger.mu.Lock()
 	for range mostEnqueues + 2 { // more than are waited for
 		if a := b.ask("/v3/videos/v1", "x-api-key: "+keyOfDefault); a.status != http.StatusOK {
@@ -796,11 +801,7 @@ func TestTheAnswerToACreationGoesItsWayUnchanged(t *testing.T) {
 // A queue that hangs is nothing that whoever creates a video should notice.
 func TestTheAnswerToACreationWaitsForNoQueue(t *testing.T) {
 	b := setup(t, true, "")
-	b.vendor.answer = func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = http.NewResponseController(w).Flush() // so that the answer ends only when the handler does
-		_, _ = io.WriteString(w, `{"data":{"video_id":"v1"}}`)
-	}
+	b.vendor.answer = unmeasured(`{"data":{"video_id":"v1"}}`)
 	b.ledger.mu.Lock()
 	a := send(t, "POST", b.url+"/v3/videos", strings.NewReader("{}"), "x-api-key: "+keyOfDefault)
 	b.ledger.mu.Unlock()

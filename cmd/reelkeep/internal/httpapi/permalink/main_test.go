@@ -27,20 +27,7 @@ import (
 var minio *storagetest.Server
 
 func TestMain(m *testing.M) {
-	code := 1
-	defer func() { os.Exit(code) }()
-	dir, err := os.MkdirTemp("", "reelkeep-minio")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	defer os.RemoveAll(dir)
-	if minio, err = storagetest.StartMinIO(dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	defer minio.Close()
-	code = m.Run()
+	os.Exit(storagetest.RunWithMinIO(m, &minio))
 }
 
 const (

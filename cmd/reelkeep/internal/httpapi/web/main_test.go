@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -31,20 +30,7 @@ var minio *storagetest.Server
 
 func TestMain(m *testing.M) {
 	queue.SilenceRedisLog()
-	code := 1
-	defer func() { os.Exit(code) }()
-	dir, err := os.MkdirTemp("", "reelkeep-minio")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	defer os.RemoveAll(dir)
-	if minio, err = storagetest.StartMinIO(dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	defer minio.Close()
-	code = m.Run()
+	os.Exit(storagetest.RunWithMinIO(m, &minio))
 }
 
 const (
@@ -233,12 +219,23 @@ func (r *rig) ask(method, path string, form url.Values, headers ...string) answe
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
-	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, body)
+	if form != nil {
+		headers = append(headers, "Content-Type: application/x-www-form-urlencoded")
+	}
+	res := r.send(method, path, body, headers)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+func (r *rig) send(method, path string, body io.Reader, headers []string) *http.Response {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, body)
+	if err != nil {
+		r.t.Fatal(err)
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
@@ -248,12 +245,7 @@ func (r *rig) ask(method, path string, form url.Values, headers ...string) answe
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return answer{res.StatusCode, res.Header, string(text)}
+	return res
 }
 
 // signIn returns the cookie of somebody who has signed in.
