@@ -42,7 +42,7 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/browsertest": nil,
 		"cmd/reelkeep/internal/talk":        nil,
 		// Furniture of all doors.
-		"cmd/reelkeep/internal/httpapi/auth":      {"worker/secret", "cmd/reelkeep/internal/httpapi/problem"},
+		"cmd/reelkeep/internal/httpapi/auth":      {"worker/secret", "cmd/reelkeep/internal/httpapi/problem", "cmd/reelkeep/internal/httpapi/stall"},
 		"cmd/reelkeep/internal/httpapi/problem":   nil,
 		"cmd/reelkeep/internal/httpapi/manifests": {"storage"},
 		"cmd/reelkeep/internal/httpapi/stall":     nil,
@@ -54,7 +54,7 @@ func rooms() map[string][]string {
 		// The measurements look at the program from outside, as its users do: they know nothing of how it works.
 		"cmd/bench":                             {"worker/heygen/heygensim"},
 		"cmd/reelkeep/internal/notify":          {"queue", "worker/fetch", "worker/secret", "cmd/reelkeep/internal/report"},
-		"cmd/reelkeep/internal/httpapi/webhook": {"queue", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/auth", "cmd/reelkeep/internal/httpapi/problem", "cmd/reelkeep/internal/httpapi/sharelink", "cmd/reelkeep/internal/talk"},
+		"cmd/reelkeep/internal/httpapi/webhook": {"queue", "worker/heygen", "worker/secret", "cmd/reelkeep/internal/httpapi/auth", "cmd/reelkeep/internal/httpapi/problem", "cmd/reelkeep/internal/httpapi/sharelink", "cmd/reelkeep/internal/httpapi/stall", "cmd/reelkeep/internal/talk"},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/stall"
 )
 
 // Guard looks at requests.
@@ -46,9 +47,7 @@ func (g *Guard) access(r *http.Request) Access {
 func (g *Guard) Require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if Of(r.Context()).None() {
-			if r.ContentLength != 0 {
-				w.Header().Set("Connection", "close") // or the server would wait for the whole body before it answers
-			}
+			stall.Unread(w, r)
 			g.refusal(r).ServeHTTP(w, r)
 			return
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/manifests"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/sharelink"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/stall"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/talk"
@@ -36,12 +37,6 @@ const (
 	stallLimit = 2 * time.Minute
 )
 
-// Manifests knows what is archived.
-type Manifests interface {
-	// Manifest answers storage.ErrNotFound for a video that is not archived.
-	Manifest(ctx context.Context, k storage.VideoKey) (*storage.Manifest, error)
-}
-
 // Queue takes videos in. It leaves alone what has ended: an app that polls a failed video would revive it for ever.
 type Queue interface {
 	Offer(ctx context.Context, jobs []queue.Job) ([]queue.Result, error)
@@ -57,7 +52,7 @@ type Config struct {
 
 // Deps is what the handler needs.
 type Deps struct {
-	Manifests Manifests
+	Manifests manifests.Source
 	Queue     Queue
 	Signer    *sharelink.Signer
 	Accounts  []Account

@@ -9,6 +9,7 @@ package manifests
 import (
 	"container/list"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -28,7 +29,7 @@ const (
 	readLimit = 8 * time.Second
 )
 
-// Source is where manifests lie.
+// Source is where manifests lie. What it returns is shared.
 type Source interface {
 	// Manifest answers storage.ErrNotFound for a video that is not archived.
 	Manifest(ctx context.Context, k storage.VideoKey) (*storage.Manifest, error)
@@ -76,8 +77,11 @@ func (c *Cache) Manifest(ctx context.Context, k storage.VideoKey) (*storage.Mani
 		reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), readLimit)
 		defer cancel()
 		m, err := c.src.Manifest(reading, k)
-		if err == nil {
+		switch {
+		case err == nil:
 			c.keep(k.Dir(), m)
+		case errors.Is(err, context.DeadlineExceeded): // ours: whoever asks may take it for one of Redis
+			err = &storage.UnreachableError{Op: "read", Key: k.Dir(), Reason: "no answer in time"}
 		}
 		return m, err
 	})

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/manifests"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/sharelink"
 	"github.com/reelkeep/reelkeep/storage"
@@ -16,7 +17,7 @@ import (
 type Links struct {
 	Base      string // REELKEEP_PUBLIC_URL
 	Signer    *sharelink.Signer
-	Manifests Manifests
+	Manifests manifests.Source
 	Now       func() time.Time // nil: time.Now
 }
 

@@ -11,18 +11,13 @@ import (
 	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/manifests"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/sharelink"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/storage"
 	"github.com/reelkeep/reelkeep/worker/heygen"
 )
-
-// Manifests knows what is archived.
-type Manifests interface {
-	// Manifest answers storage.ErrNotFound for a video that is not archived.
-	Manifest(ctx context.Context, k storage.VideoKey) (*storage.Manifest, error)
-}
 
 // Files gives out what lies in the store.
 type Files interface {
@@ -45,7 +40,7 @@ const (
 
 // Deps is what the handler needs.
 type Deps struct {
-	Manifests Manifests
+	Manifests manifests.Source
 	Files     Files
 	Queue     Queue
 	Signer    *sharelink.Signer

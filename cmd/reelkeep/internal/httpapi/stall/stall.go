@@ -38,6 +38,13 @@ func (p *pace) slow(n int, waited time.Duration) bool {
 	return slow
 }
 
+// Unread lets an answer go out although the body of its request has not been read: net/http would read it first.
+func Unread(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
 // Guard returns the two sides of a request, both without any limit but this: what waits for longer than limit for its next
 // byte is cut.
 func Guard(w http.ResponseWriter, r *http.Request, limit time.Duration) (http.ResponseWriter, *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/stall"
 )
 
 // mostForm is more than any form here has.
@@ -29,8 +30,8 @@ type doorPage struct {
 
 // door is what those see who may see nothing. Of what they send no more is read.
 func (h *Handler) door(w http.ResponseWriter, r *http.Request, status int, failed string) {
-	if r.ContentLength != 0 && r.PostForm == nil {
-		w.Header().Set("Connection", "close") // or the server would wait for the body before it answers
+	if r.PostForm == nil {
+		stall.Unread(w, r)
 	}
 	d := doorPage{page: h.newPage(r, "Sign in"), Open: h.Guard.Tokens.Empty(), Failed: failed, Next: nextOf(r)}
 	if d.Open {

@@ -36,8 +36,6 @@ type homePage struct {
 	Cards   []item
 	More    string // address of the next page; "" at the end
 	Fresh   bool   // new cards may be put in front
-	Empty   bool   // nothing is archived, running or failed
-	Further bool   // a later page
 }
 
 // runningList is what is on its way: the whole list, or the head of it beside the gallery.
@@ -98,8 +96,6 @@ func (h *Handler) showHome(w http.ResponseWriter, r *http.Request, said *notice)
 }
 
 func (h *Handler) fill(ctx context.Context, p *homePage, account, cursor string) error {
-	p.Further = cursor != ""
-	p.Empty = *p.Counts == counts{} && p.Query == ""
 	switch {
 	case p.Query != "":
 		return h.search(ctx, p, account, cursor)
@@ -114,7 +110,7 @@ func (h *Handler) fill(ctx context.Context, p *homePage, account, cursor string)
 		return err
 	}
 	p.Cards, p.More = h.cards(ctx, found.Videos), moreOf(p, found.Next)
-	if p.Further {
+	if cursor != "" {
 		return nil
 	}
 	p.Fresh, p.Live = true, "events"

@@ -62,9 +62,6 @@ func (h *Handler) find(ctx context.Context, k storage.VideoKey) (s queue.Status,
 		return s, nil, nil, nil // its page asks every two seconds
 	}
 	m, merr := h.Manifests.Manifest(ctx, k)
-	if merr = ofStore(merr, k); merr != nil {
-		m = nil
-	}
 	unknown := errors.Is(err, queue.ErrUnknown)
 	switch {
 	case err == nil:
@@ -81,12 +78,4 @@ func (h *Handler) find(ctx context.Context, k storage.VideoKey) (s queue.Status,
 		return s, nil, nil, merr
 	}
 	return s, nil, nil, err
-}
-
-// ofStore marks an error of the store that could as well be one of Redis.
-func ofStore(err error, k storage.VideoKey) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &storage.UnreachableError{Op: "read", Key: k.Dir(), Reason: "no answer in time"}
-	}
-	return err
 }

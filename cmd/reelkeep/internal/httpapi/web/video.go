@@ -217,7 +217,7 @@ func (h *Handler) share(w http.ResponseWriter, r *http.Request) {
 	life := min(time.Duration(min(days, 366))*24*time.Hour, longestShare)
 	made, err := h.Links.Share(r.Context(), k.Account, k.VideoID, nil, life)
 	if err != nil {
-		h.showVideo(w, r, h.trouble(r.Context(), ofStore(err, k)), nil)
+		h.showVideo(w, r, h.trouble(r.Context(), err), nil)
 		return
 	}
 	out := &shared{Expiry: "for ever"}

@@ -17,23 +17,23 @@ import (
 
 // item is one video as it is shown. What HeyGen says in it (title, error) is only ever text.
 type item struct {
-	Key, ID, Account string
-	Sign             string // changes with what is shown
-	Other            string // its account, where that must be named
-	Query            string // of links to it
-	Title            string
-	State, Word      string
-	Why              string // the reason in words
-	Error            *queue.ErrorInfo
-	Size, Length     string
-	Sealed           *moment
-	Updated          *moment
-	Poster           bool // there is a thumbnail
-	CanRetry         bool
-	CanCancel        bool
-	Progress         *progress // of a video on its way
-	AtRisk           bool
-	Deadline         *moment
+	Key, ID      string
+	Sign         string // changes with what is shown
+	Other        string // its account, where that must be named
+	Query        string // of links to it
+	Title        string
+	State, Word  string
+	Why          string // the reason in words
+	Error        *queue.ErrorInfo
+	Size, Length string
+	Sealed       *moment
+	Updated      *moment
+	Poster       bool // there is a thumbnail
+	CanRetry     bool
+	CanCancel    bool
+	Progress     *progress // of a video on its way
+	AtRisk       bool
+	Deadline     *moment
 }
 
 // moment is a time, told twice.
@@ -53,14 +53,14 @@ type progress struct {
 func (h *Handler) item(s queue.Status) item {
 	now := h.Now()
 	v := item{
-		Key: keyOf(s), Sign: h.signature(s), ID: s.VideoID, Account: report.Account(s.Account), Title: cmp.Or(strings.TrimSpace(s.Title), s.VideoID),
+		Key: keyOf(s), Sign: h.signature(s), ID: s.VideoID, Title: cmp.Or(strings.TrimSpace(s.Title), s.VideoID),
 		State: string(s.State), Word: wordOf(s.State), Why: whyOf(s), Error: s.Error, Size: config.FormatBytes(s.Bytes),
 		Sealed: since(s.SealedAt, now), AtRisk: s.AtRisk(now),
 		CanRetry:  s.Error != nil && !s.State.Settled() || slices.Contains([]queue.State{queue.StateFailed, queue.StateGone, queue.StateCancelled}, s.State),
 		CanCancel: slices.Contains(runningStates(), s.State), Progress: progressOf(s, now),
 	}
-	if v.Account != queue.DefaultAccount {
-		v.Other, v.Query = v.Account, "?account="+v.Account
+	if account := report.Account(s.Account); account != queue.DefaultAccount {
+		v.Other, v.Query = account, "?account="+account
 	}
 	if !s.UpdatedAt.IsZero() {
 		v.Updated = since(&s.UpdatedAt, now)

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/manifests"
 	"github.com/reelkeep/reelkeep/queue"
-	"github.com/reelkeep/reelkeep/storage"
 )
 
 // Videos is the in-tray; queue.Client is one.
@@ -27,12 +27,6 @@ type Videos interface {
 	Cancel(ctx context.Context, account, videoID string) error
 }
 
-// Manifests knows what is archived. What it returns is shared.
-type Manifests interface {
-	// Manifest answers storage.ErrNotFound for a video that is not archived.
-	Manifest(ctx context.Context, k storage.VideoKey) (*storage.Manifest, error)
-}
-
 // Links makes links to what is archived.
 type Links interface {
 	// Permalink is "" where nobody has said how we are reached.
@@ -45,7 +39,7 @@ type Links interface {
 type Deps struct {
 	Guard     *auth.Guard
 	Videos    Videos
-	Manifests Manifests
+	Manifests manifests.Source
 	Links     Links
 	// Accounts are those of the fleet; nil: there is but the default one.
 	Accounts func(ctx context.Context) ([]string, error)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/manifests"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/queue/queuetest"
 	"github.com/reelkeep/reelkeep/storage"
@@ -216,18 +217,7 @@ func TestATokenOfOneAccountSeesOnlyThat(t *testing.T) {
 // listen opens the stream of events and returns what comes, event by event, without retry and comments.
 func (r *rig) listen(path string, headers ...string) <-chan string {
 	r.t.Helper()
-	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, r.url+path, nil)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		req.Header.Add(name, value)
-	}
-	res, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	res := r.send(http.MethodGet, path, nil, headers)
 	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
 		r.t.Fatalf("%s: %d %v", path, res.StatusCode, res.Header)
 	}
@@ -517,7 +507,7 @@ func TestAWholeIdIsFoundInEveryAccount(t *testing.T) {
 	if a.status != 200 || !strings.Contains(a.body, "<video") || !strings.Contains(a.body, "Redis is out of reach") {
 		t.Errorf("its page without Redis: %d %s", a.status, a.body)
 	}
-	r.page.Videos, r.page.Manifests = r.client, slowStore{}
+	r.page.Videos, r.page.Manifests = r.client, manifests.New(slowStore{}, nil)
 	if a := r.ask("GET", "/videos/unknown", nil, cookie); a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "The store is out of reach") || strings.Contains(a.body, "Redis is out") {
 		t.Errorf("a store that hangs: %d %s", a.status, a.body)
 	}

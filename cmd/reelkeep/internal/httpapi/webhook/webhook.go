@@ -11,6 +11,7 @@ import (
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/stall"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/talk"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/worker/secret"
@@ -115,7 +116,7 @@ const (
 
 func (d *door) signed(w http.ResponseWriter, r *http.Request) {
 	if len(signatures(r.Header)) == 0 {
-		w.Header().Set("Connection", "close") // else net/http reads the body before it answers
+		stall.Unread(w, r)
 		d.refuse(w, r, noSignature)
 		return
 	}
@@ -133,7 +134,7 @@ func (d *door) signed(w http.ResponseWriter, r *http.Request) {
 
 func (d *door) unsigned(w http.ResponseWriter, r *http.Request) {
 	if d.token.Access(r.PathValue("token")).None() {
-		w.Header().Set("Connection", "close")
+		stall.Unread(w, r)
 		d.refuse(w, r, wrongToken)
 		return
 	}
@@ -201,7 +202,7 @@ func (d *door) readBody(w http.ResponseWriter, r *http.Request) (body []byte, wh
 	body, err := io.ReadAll(io.LimitReader(r.Body, commonBody+1))
 	if err == nil && len(body) > commonBody {
 		if !d.room(r.Context()) {
-			w.Header().Set("Connection", "close")
+			stall.Unread(w, r)
 			return nil, crowded
 		}
 		defer func() { <-d.long }()
