@@ -22,8 +22,8 @@ type gate struct {
 	inFlight int // reading, on their way into the store, or waiting to be hashed
 }
 
-func newGate(most int, inOrder bool, now func() time.Time) *gate {
-	return &gate{now: now, pace: newPace(most), inOrder: inOrder, changed: make(chan struct{}, 1)}
+func newGate(p *pace, inOrder bool, now func() time.Time) *gate {
+	return &gate{now: now, pace: p, inOrder: inOrder, changed: make(chan struct{}, 1)}
 }
 
 // enter waits until another part may begin. It is for one goroutine.

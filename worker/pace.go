@@ -5,6 +5,11 @@ import "time"
 const (
 	paceStart = 4 // enough for a fast source; one that limits each connection gets more within a second
 
+	// Behind a long line every connection begins slowly, and most videos would be over before more streams have paid. So
+	// there are more from the beginning if the first answer took longer than any near source does.
+	paceStartFar = 8
+	paceFar      = 20 * time.Millisecond
+
 	// paceSettle is how long new streams have to connect and to get going before they are judged, paceWindow how long
 	// they are watched then. One that seems not to pay gets a second look, twice as long: behind a long line a new
 	// connection needs some round trips until it is fast.
@@ -41,7 +46,14 @@ type level struct {
 	rate    float64
 }
 
-func newPace(most int) *pace { return &pace{limit: min(paceStart, most), max: most, hold: paceHold} }
+// newPace begins for a source whose first byte took so long to come.
+func newPace(most int, firstByte time.Duration) *pace {
+	start := paceStart
+	if firstByte >= paceFar {
+		start = paceStartFar
+	}
+	return &pace{limit: min(start, most), max: most, hold: paceHold}
+}
 
 // tick is told again and again how many bytes have come so far, and whether all streams that are allowed are under way.
 // When they are not, something else sets the pace (the store, the memory, the end of the file), and nothing can

@@ -52,7 +52,7 @@ func TestThePaceFindsTheNumberOfStreamsThatPays(t *testing.T) {
 		"three":                        {perConnection(20), 3, 3, 3},
 		"24":                           {perConnection(20), 24, 24, 24},
 	} {
-		p := newPace(c.most)
+		p := newPace(c.most, 0)
 		seen := drive(p, c.of, 4*time.Second)
 		if end := seen[len(seen)-1]; end < c.least || end > c.end {
 			t.Errorf("%s: %d streams in the end, want %d to %d", name, end, c.least, c.end)
@@ -62,7 +62,7 @@ func TestThePaceFindsTheNumberOfStreamsThatPays(t *testing.T) {
 
 func TestThePaceIsUpWithinTwoSeconds(t *testing.T) {
 	t.Parallel()
-	seen := drive(newPace(32), perConnection(20), 2*time.Second)
+	seen := drive(newPace(32, 0), perConnection(20), 2*time.Second)
 	if seen[len(seen)-1] != 32 {
 		t.Errorf("after two seconds: %d streams", seen[len(seen)-1])
 	}
@@ -72,7 +72,7 @@ func TestThePaceIsUpWithinTwoSeconds(t *testing.T) {
 func TestWhatDoesNotPayIsTriedSeldom(t *testing.T) {
 	t.Parallel()
 	const minute = int(time.Minute / paceEvery)
-	seen := drive(newPace(32), collapses(50, 8), 10*time.Minute)
+	seen := drive(newPace(32, 0), collapses(50, 8), 10*time.Minute)
 	over := 0
 	for _, n := range seen[minute:] {
 		if n > 8 {
@@ -86,7 +86,7 @@ func TestWhatDoesNotPayIsTriedSeldom(t *testing.T) {
 
 func TestARefusalHalvesTheStreamsOnce(t *testing.T) {
 	t.Parallel()
-	p := newPace(32)
+	p := newPace(32, 0)
 	drive(p, perConnection(20), 3*time.Second)
 	now := time.Unix(10, 0)
 	for range 20 { // all of them are turned away at once
@@ -116,7 +116,7 @@ func TestThePaceStaysWithinItsBounds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		most := rapid.IntRange(1, 256).Draw(t, "most")
-		p := newPace(most)
+		p := newPace(most, 0)
 		now, moved := time.Unix(0, 0), int64(0)
 		for range rapid.IntRange(1, 300).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(10*time.Second)).Draw(t, "pause")))

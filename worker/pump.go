@@ -47,7 +47,7 @@ func (t *assetTransfer) pump(ctx context.Context, up *storage.Upload, first *par
 	if inOrder {
 		most = 1
 	}
-	p := &pump{assetTransfer: t, up: up, gate: newGate(most, inOrder, time.Now)}
+	p := &pump{assetTransfer: t, up: up, gate: newGate(newPace(most, t.file.FirstByte()), inOrder, time.Now)}
 	t.gate.Store(p.gate)
 	readCtx, stop := context.WithCancelCause(ctx)
 	p.stop = stop

@@ -91,6 +91,17 @@ func TestStreamsNeverExceedTheirLimits(t *testing.T) {
 	}
 }
 
+// Behind a long line most videos would be over before it has paid to ask for more.
+func TestASourceThatIsFarIsReadByMoreStreamsFromTheBeginning(t *testing.T) {
+	b := setup(t, heygensim.Options{})
+	b.memory = 16 * part
+	b.sim.Add(bigVideo(1, 9*part, &heygensim.Fault{Delay: 200 * time.Millisecond}))
+	b.mustArchive(id(1))
+	if got := b.sim.Counts().AtOnce; got < 7 {
+		t.Errorf("%d requests at once for nine parts", got)
+	}
+}
+
 func TestASmallFileTakesOneRequest(t *testing.T) {
 	b := setup(t, heygensim.Options{})
 	b.memory = 12 * part

@@ -3,6 +3,7 @@ package fetch
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
 // answer is a response whose status is 200, 206 or 416, with a body that nobody has judged yet.
@@ -11,6 +12,7 @@ type answer struct {
 	header http.Header
 	length int64 // -1: not announced
 	marked bool  // chunked: the end is marked
+	took   time.Duration
 	body   *body
 }
 

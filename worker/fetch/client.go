@@ -125,6 +125,7 @@ func (c *Client) send(ctx context.Context, q question, to target) (*answer, erro
 		transport = c.plain
 	}
 	w.start()
+	asked := time.Now()
 	resp, err := transport.RoundTrip(c.request(own, q, to))
 	w.stop()
 	if err != nil {
@@ -137,7 +138,7 @@ func (c *Client) send(ctx context.Context, q question, to target) (*answer, erro
 	b.src = resp.Body
 	return &answer{
 		status: resp.StatusCode, header: resp.Header, length: resp.ContentLength,
-		marked: len(resp.TransferEncoding) > 0, body: b,
+		marked: len(resp.TransferEncoding) > 0, took: time.Since(asked), body: b,
 	}, nil
 }
 

@@ -22,6 +22,7 @@ type File struct {
 	// Fixed by Open.
 	contentType string
 	inOrder     bool // the host knows no ranges
+	firstByte   time.Duration
 
 	mu        sync.Mutex
 	pin       Pin
@@ -48,6 +49,10 @@ func (f *File) ContentType() string { return f.contentType }
 
 // Seekable says whether ranges work. If not, the file has to be read in order, one Range at a time.
 func (f *File) Seekable() bool { return !f.inOrder }
+
+// FirstByte returns how long the host took from the request to the first byte of its answer when the file was opened. For a
+// new connection its handshakes are in it; waiting for one of the host's places is not.
+func (f *File) FirstByte() time.Duration { return f.firstByte }
 
 // Source tells where the file comes from, without anything secret.
 func (f *File) Source() (host, path, etag, lastModified string) {

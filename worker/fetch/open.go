@@ -127,6 +127,7 @@ func (f *File) learn(a *answer, q question, pin *Pin) (instead *question, err er
 	}
 	f.pin = seen
 	f.inOrder = a.status == http.StatusOK
+	f.firstByte = a.took
 	f.contentType = a.header.Get("Content-Type")
 	if a.status == http.StatusRequestedRangeNotSatisfiable {
 		a.body.Close()
