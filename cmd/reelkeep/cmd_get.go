@@ -78,7 +78,7 @@ func sealedManifest(ctx context.Context, s *shelf, k storage.VideoKey) (*storage
 		if k.Account != defaultAccount {
 			advice += " --account " + k.Account
 		}
-		return nil, withCode(exitNotYet, fmt.Errorf("%s is not archived yet: %s", k.VideoID, advice))
+		return nil, withCode(exitNotYet, fmt.Errorf("%s is not archived yet in %s: %s", k.VideoID, ofAccount(k.Account), advice))
 	}
 	return m, err
 }

@@ -17,8 +17,9 @@ import (
 func listCommand(con *console) *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list the archive",
-		Description: "Prints one line for every archived video: its state, id, size, number of assets and title. With REELKEEP_REDIS it reads\n" +
-			"the fleet's index, in no order, and --state finds videos in any state; else the archive's manifests.\n\n" + exitCodes,
+		Description: "Prints one line for every archived video: its state, id, account (@NAME, unless it is default), size, number\n" +
+			"of assets and title. With REELKEEP_REDIS it reads the fleet's index, in no order, and --state finds videos in any\n" +
+			"state; else the archive's manifests.\n\n" + exitCodes,
 		Flags: readFlags(
 			&cli.StringSliceFlag{Name: "state", Usage: "only videos in this `STATE`; several: --state failed,gone (default: archived,partial)", HideDefault: true},
 			&cli.StringFlag{Name: "account", Usage: "only videos of the account `NAME`; all, unless said"},

@@ -96,7 +96,9 @@ func (r *statusRun) videos(ctx context.Context, look lookup) error {
 	return ends.err()
 }
 
-func (r *statusRun) unknown(id string) { r.con.sayf("%s is not archived and not in the queue", id) }
+func (r *statusRun) unknown(id string) {
+	r.con.sayf("%s is not archived and not in the queue of %s", id, ofAccount(r.account))
+}
 
 // ends counts what the exit code of `status ID…` depends on.
 type ends struct{ open, lost int }

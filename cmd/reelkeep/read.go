@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/urfave/cli/v3"
 
@@ -46,6 +47,11 @@ func withShelfAndConfig(
 		}
 		return errors.Join(action(ctx, c, cfg, s), s.Close())
 	}
+}
+
+// ofAccount says where a video was looked for that was not found: it may be another account's.
+func ofAccount(name string) string {
+	return fmt.Sprintf("the account %s (another one: --account NAME)", name)
 }
 
 func noArgs(c *cli.Command) error {

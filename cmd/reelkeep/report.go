@@ -38,6 +38,9 @@ func (r videoReport) print(con *console, asJSON bool) error {
 // line is the report for people.
 func (r videoReport) line() string {
 	line := fmt.Sprintf("%-9s  %s", r.State, r.VideoID)
+	if r.Account != defaultAccount {
+		line += "  @" + r.Account // as its folder in the archive
+	}
 	if progress := r.progress(); progress != "" {
 		line += "  " + progress
 	} else if n := r.count("stored"); n > 0 {
