@@ -46,6 +46,7 @@ func rooms() map[string][]string {
 		"cmd/reelkeep/internal/httpapi/problem":   nil,
 		"cmd/reelkeep/internal/httpapi/manifests": {"storage"},
 		"cmd/reelkeep/internal/httpapi/stall":     nil,
+		"cmd/reelkeep/internal/httpapi/live":      {"cmd/reelkeep/internal/httpapi/problem", "cmd/reelkeep/internal/httpapi/stall"},
 		"cmd/reelkeep/internal/httpapi/sharelink": {"worker/secret"},
 		// The doors.
 		"cmd/reelkeep/internal/httpapi/web":       {"queue", "storage", "worker/secret", "cmd/reelkeep/internal/config", "cmd/reelkeep/internal/report", "cmd/reelkeep/internal/httpapi/…"},

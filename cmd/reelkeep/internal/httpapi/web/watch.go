@@ -6,19 +6,36 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/live"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
 	"github.com/reelkeep/reelkeep/queue"
 )
 
+// events is a stream of what changes on the page.
+func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
+	access := auth.Of(r.Context())
+	if access.None() {
+		problem.Write(w, http.StatusUnauthorized, "unauthorized", "events are for those who have signed in", "load the page again")
+		return
+	}
+	h.private(w, r)
+	h.live.Serve(w, r, access.Account)
+}
+
 const (
+	// lookPatience is how long the in-tray may take for one account.
+	lookPatience = 5 * time.Second
 	// recentEvery is how often the newest videos of one account are looked for: they are picked from those of all accounts.
 	recentEvery = 5 * time.Second
-	// looksAtOnce is how many accounts are looked at together. Each has lookPatience of its own.
+	// looksAtOnce is how many accounts are looked at together.
 	looksAtOnce = 8
 )
 
@@ -42,11 +59,11 @@ type section struct {
 	html     []byte
 }
 
-// look sees how things stand for those who listen.
-func (w *watch) look(ctx context.Context, audience []*listener) {
+// Look sees how things stand for those who listen.
+func (w *watch) Look(ctx context.Context, audience []*live.Listener) {
 	accounts := map[string]bool{}
 	for _, l := range audience {
-		accounts[l.account] = true
+		accounts[l.Account] = true
 	}
 	maps.DeleteFunc(w.views, func(account string, _ *view) bool { return !accounts[account] })
 	patient, cancel := context.WithTimeout(ctx, lookPatience)
@@ -91,13 +108,13 @@ func (w *watch) lookAt(ctx context.Context, v *view, account string, c counts, t
 		}
 		v.recent, v.recentAt = found.Videos, now
 	}
-	v.sections = w.sections(v, c, running, troubled)
+	v.sections = w.sections(ctx, v, c, running, troubled)
 	return nil
 }
 
 // sections makes the pieces. What has not changed is as it was made before: how far videos have come, and how long ago
 // something was, has not to be right in lists, since bars come after them.
-func (w *watch) sections(v *view, c counts, running, troubled []queue.Status) []section {
+func (w *watch) sections(ctx context.Context, v *view, c counts, running, troubled []queue.Status) []section {
 	old := map[string]section{}
 	for _, s := range v.sections {
 		old[s.id] = s
@@ -122,16 +139,26 @@ func (w *watch) sections(v *view, c counts, running, troubled []queue.Status) []
 			add("progress-"+p.Key, fmt.Sprint(*p), "progress", p)
 		}
 	}
+	made := w.newCards(ctx, v.recent, old)
 	for _, s := range slices.Backward(v.recent) { // the page puts each in front of the others
-		card := w.h.item(s)
-		add("card-"+card.Key, card.Sign, "card", placed{"./", card})
+		add("card-"+keyOf(s), w.h.signature(s), "card", placed{"./", made[keyOf(s)]})
 	}
 	return out
 }
 
-// frame is what one listener is sent: what he was not sent before.
-func (w *watch) frame(ctx context.Context, l *listener) []byte {
-	v := w.views[l.account]
+// newCards are those that were not made before, so that only theirs are the manifests that are read.
+func (w *watch) newCards(ctx context.Context, list []queue.Status, old map[string]section) map[string]item {
+	fresh := slices.DeleteFunc(slices.Clone(list), func(s queue.Status) bool { return old["card-"+keyOf(s)].sign == w.h.signature(s) })
+	made := map[string]item{}
+	for _, card := range w.h.cards(ctx, fresh) {
+		made[card.Key] = card
+	}
+	return made
+}
+
+// Frame is what one listener is sent: what he was not sent before.
+func (w *watch) Frame(ctx context.Context, l *live.Listener) []byte {
+	v := w.views[l.Account]
 	if v == nil {
 		return nil // came after the look
 	}
@@ -144,21 +171,18 @@ func (w *watch) frame(ctx context.Context, l *listener) []byte {
 	if n == nil {
 		sections = append(sections, v.sections...)
 	} else {
-		maps.Copy(sent, l.sent) // it is still there when the alarm is over
+		maps.Copy(sent, l.Sent) // it is still there when the alarm is over
 	}
-	var html, out bytes.Buffer
+	var html bytes.Buffer
 	for _, s := range sections {
-		if l.sent[s.id] != s.sign {
+		if l.Sent[s.id] != s.sign {
 			html.Write(s.html)
 			html.WriteByte('\n')
 		}
 		sent[s.id] = s.sign
 	}
-	l.sent = sent
-	if html.Len() > 0 {
-		event(&out, "patch", html.Bytes())
-	}
-	return out.Bytes()
+	l.Sent = sent
+	return html.Bytes()
 }
 
 func (h *Handler) part(name string, data any) []byte {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/live"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/manifests"
 	"github.com/reelkeep/reelkeep/queue"
 )
@@ -58,7 +59,7 @@ type Handler struct {
 
 	assets assets
 	pages  map[string]*template.Template
-	live   *hub
+	live   *live.Hub
 
 	searching chan struct{} // bounds how many search at a time
 }
@@ -79,13 +80,13 @@ func New(d Deps) (*Handler, error) {
 	if h.pages, err = parsePages(h.assets); err != nil {
 		return nil, err
 	}
-	h.live = newHub(h)
+	h.live = live.New(func() live.Watcher { return &watch{h, map[string]*view{}} })
 	return h, nil
 }
 
 // Close ends the streams of events, so that a service that stops need not wait for them, and asks for nothing any more when it
 // returns.
-func (h *Handler) Close() { h.live.close() }
+func (h *Handler) Close() { h.live.Close() }
 
 // Mounts is what the page answers, by pattern of net/http.ServeMux.
 func (h *Handler) Mounts() map[string]http.Handler {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/live"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/manifests"
 	"github.com/reelkeep/reelkeep/queue"
 	"github.com/reelkeep/reelkeep/queue/queuetest"
@@ -247,7 +248,7 @@ func TestOneWatcherLooksForAllOfThem(t *testing.T) {
 	r := setup(t, options{hasty: true})
 	counting := &countingVideos{Videos: r.client}
 	r.page.Videos = counting
-	for range mostListeners - 1 {
+	for range live.MostListeners - 1 {
 		r.listen("/events")
 	}
 	last := r.listen("/events")
@@ -262,7 +263,7 @@ func TestOneWatcherLooksForAllOfThem(t *testing.T) {
 			t.Fatal("the server has cut the stream")
 		}
 	}
-	if looks, most := counting.counts()-before, int(time.Since(began)/lookEvery)+2; looks > most {
+	if looks, most := counting.counts()-before, int(time.Since(began)/live.LookEvery)+2; looks > most {
 		t.Errorf("%d looks in %s", looks, time.Since(began))
 	}
 	// A service that stops ends them all, and takes no new ones.
@@ -287,22 +288,17 @@ func TestOneWatcherLooksForAllOfThem(t *testing.T) {
 	if n := counting.counts(); n != quiet {
 		t.Errorf("nobody listens, and it has looked %d times", n-quiet)
 	}
-	select {
-	case <-r.page.live.done:
-	default:
-		t.Error("there is a watcher after Close")
-	}
 }
 
 func TestOneAccountCantTakeAllStreams(t *testing.T) {
 	r := setup(t, options{tokens: true})
 	west := r.signIn(ofWest)
-	for range 3 * mostOfAccount {
+	for range 3 * live.MostOfAccount {
 		if a := r.ask("HEAD", "/events", nil, west); a.status != 200 {
 			t.Fatalf("HEAD: %d", a.status)
 		}
 	}
-	for range mostOfAccount {
+	for range live.MostOfAccount {
 		r.listen("/events", west)
 	}
 	if a := r.ask("GET", "/events", nil, west); a.status != http.StatusServiceUnavailable {
@@ -348,8 +344,8 @@ func TestABarMovesAndACardAppears(t *testing.T) {
 	close(steps)
 	<-sealed
 	got := until(t, frames, `id="card-default.moves1" data-into="cards"`)
-	if !strings.Contains(got, "v/moves1/thumbnail") {
-		t.Errorf("the card has no picture: %s", got)
+	if !strings.Contains(got, "v/moves1/thumbnail") || !strings.Contains(got, "0:05</span>") {
+		t.Errorf("the card has no picture or no length: %s", got)
 	}
 }
 

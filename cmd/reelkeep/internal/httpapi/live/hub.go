@@ -1,25 +1,25 @@
-package web
+package live
 
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
-	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/stall"
 )
 
 const (
-	mostListeners = 64
-	mostOfAccount = 16 // by the tokens of one account
-	lookEvery     = time.Second
-	lookPatience  = 5 * time.Second
-	longestPause  = 5 * time.Second
-	heartbeat     = 15 * time.Second
+	// MostListeners are served at a time, and MostOfAccount by the tokens of one account.
+	MostListeners = 64
+	MostOfAccount = 16
+	// LookEvery is how often the watcher looks, unless that takes long.
+	LookEvery = time.Second
+
+	longestPause = 5 * time.Second
+	heartbeat    = 15 * time.Second
 	// streamStall is for how long a listener may take nothing.
 	streamStall = 30 * time.Second
 	// longestStream is when a browser has to come again, and to show that it may still listen.
@@ -28,41 +28,52 @@ const (
 	framesAhead = 8
 )
 
-// hub is the one watcher of the process: while anybody listens it looks at the in-tray once a second, for all of them.
-type hub struct {
-	h *Handler
+// A Watcher looks for all who listen.
+type Watcher interface {
+	// Look sees how things stand for them. Its context ends when nobody listens any more.
+	Look(ctx context.Context, audience []*Listener)
+	// Frame is what has changed for one of them since his last frame: pieces of the page, each with the id of what it takes
+	// the place of. Empty: nothing has.
+	Frame(ctx context.Context, l *Listener) []byte
+}
+
+// Listener is one stream.
+type Listener struct {
+	Account string            // whose videos it may hear of; "": all
+	Sent    map[string]string // signs of the pieces that it was sent, by id; the Watcher's to keep
+
+	frames chan []byte
+}
+
+// Hub has the one watcher of the process: while anybody listens it looks once a second, for all of them.
+type Hub struct {
+	watcher func() Watcher
 
 	mu        sync.Mutex
-	listeners map[*listener]struct{}
+	listeners map[*Listener]struct{}
 	closed    bool
 	stop      context.CancelFunc // nil: nobody watches
 	done      chan struct{}      // closed when the last watch has ended
 }
 
-// listener is one stream.
-type listener struct {
-	account string            // whose videos it may hear of; "": all
-	sent    map[string]string // signs of the sections that it was sent, by id
-	frames  chan []byte
-}
-
-func newHub(h *Handler) *hub {
-	u := &hub{h: h, listeners: map[*listener]struct{}{}, done: make(chan struct{})}
+// New returns a hub. It asks for a new watcher whenever somebody is the first to listen.
+func New(watcher func() Watcher) *Hub {
+	u := &Hub{watcher: watcher, listeners: map[*Listener]struct{}{}, done: make(chan struct{})}
 	close(u.done)
 	return u
 }
 
 // join adds a listener, unless there are too many; the first one starts the watcher.
-func (u *hub) join(l *listener) bool {
+func (u *Hub) join(l *Listener) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	same := 0
 	for other := range u.listeners {
-		if l.account != "" && other.account == l.account {
+		if l.Account != "" && other.Account == l.Account {
 			same++
 		}
 	}
-	if u.closed || len(u.listeners) >= mostListeners || same >= mostOfAccount {
+	if u.closed || len(u.listeners) >= MostListeners || same >= MostOfAccount {
 		return false
 	}
 	l.frames = make(chan []byte, framesAhead)
@@ -81,7 +92,7 @@ func (u *hub) join(l *listener) bool {
 }
 
 // leave takes a listener out; the last one ends the watcher.
-func (u *hub) leave(l *listener) {
+func (u *Hub) leave(l *Listener) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.drop(l)
@@ -92,19 +103,17 @@ func (u *hub) leave(l *listener) {
 }
 
 // drop ends a stream. It needs the lock.
-func (u *hub) drop(l *listener) {
+func (u *Hub) drop(l *Listener) {
 	if _, ok := u.listeners[l]; ok {
 		delete(u.listeners, l)
 		close(l.frames)
 	}
 }
 
-// close ends all streams, and returns when nobody watches any more.
-func (u *hub) close() {
-	<-u.end()
-}
+// Close ends all streams, and returns when nobody watches any more. No new one begins after it.
+func (u *Hub) Close() { <-u.end() }
 
-func (u *hub) end() <-chan struct{} {
+func (u *Hub) end() <-chan struct{} {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.closed = true
@@ -120,8 +129,8 @@ func (u *hub) end() <-chan struct{} {
 
 // watch looks until ctx ends. A look that takes longer than a second delays the next one, so that a large queue is not
 // asked without a pause.
-func (u *hub) watch(ctx context.Context) {
-	w := &watch{u.h, map[string]*view{}}
+func (u *Hub) watch(ctx context.Context) {
+	w := u.watcher()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
@@ -131,20 +140,20 @@ func (u *hub) watch(ctx context.Context) {
 		case <-pause.C:
 		}
 		began := time.Now()
-		w.look(ctx, u.audience())
+		w.Look(ctx, u.audience())
 		if ctx.Err() == nil {
 			u.tell(ctx, w)
 		}
 		took := time.Since(began)
-		pause.Reset(min(max(lookEvery-took, 4*took), longestPause))
+		pause.Reset(min(max(LookEvery-took, 4*took), longestPause))
 	}
 }
 
 // audience is who listens just now.
-func (u *hub) audience() []*listener {
+func (u *Hub) audience() []*Listener {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	out := make([]*listener, 0, len(u.listeners))
+	out := make([]*Listener, 0, len(u.listeners))
 	for l := range u.listeners {
 		out = append(out, l)
 	}
@@ -152,9 +161,9 @@ func (u *hub) audience() []*listener {
 }
 
 // tell gives everybody his frame.
-func (u *hub) tell(ctx context.Context, w *watch) {
+func (u *Hub) tell(ctx context.Context, w Watcher) {
 	for _, l := range u.audience() {
-		frame := w.frame(ctx, l)
+		frame := patch(w.Frame(ctx, l))
 		u.mu.Lock()
 		if _, ok := u.listeners[l]; ok && len(frame) > 0 {
 			select {
@@ -167,27 +176,21 @@ func (u *hub) tell(ctx context.Context, w *watch) {
 	}
 }
 
-// events is a stream of what changes: pieces of the page, each with the id of what it takes the place of.
-func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
-	access := auth.Of(r.Context())
-	if access.None() {
-		problem.Write(w, http.StatusUnauthorized, "unauthorized", "events are for those who have signed in", "load the page again")
-		return
-	}
-	h.private(w, r)
+// Serve streams what changes for the viewers of an account ("": of all) as server-sent events.
+func (u *Hub) Serve(w http.ResponseWriter, r *http.Request, account string) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep them until it has some kilobytes
 	if r.Method == http.MethodHead {
 		return
 	}
-	l := &listener{account: access.Account}
-	if !h.live.join(l) { //nolint:contextcheck // the watcher is everybody's, and outlives this request
+	l := &Listener{Account: account}
+	if !u.join(l) { //nolint:contextcheck // the watcher is everybody's, and outlives this request
 		p := problem.New(http.StatusServiceUnavailable, "too_many", "too many pages are open here", "load the page again later; it shows how things stood")
 		p.RetryAfter = heartbeat
 		p.ServeHTTP(w, r)
 		return
 	}
-	defer h.live.leave(l)
+	defer u.leave(l)
 	patient, _ := stall.Guard(w, r, streamStall)
 	stream(r.Context(), patient, l.frames)
 }
@@ -217,10 +220,14 @@ func stream(ctx context.Context, w http.ResponseWriter, frames <-chan []byte) {
 	}
 }
 
-// event writes one event. A line of its data is a line of HTML.
-func event(out *bytes.Buffer, name string, data []byte) {
-	fmt.Fprintf(out, "event: %s\n", name)
-	for line := range bytes.Lines(data) {
+// patch is the event that carries pieces of the page. A line of its data is a line of HTML.
+func patch(html []byte) []byte {
+	if len(html) == 0 {
+		return nil
+	}
+	var out bytes.Buffer
+	out.WriteString("event: patch\n")
+	for line := range bytes.Lines(html) {
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			out.WriteString("data: ")
 			out.Write(line)
@@ -228,4 +235,5 @@ func event(out *bytes.Buffer, name string, data []byte) {
 		}
 	}
 	out.WriteByte('\n')
+	return out.Bytes()
 }
