@@ -50,7 +50,7 @@ func versions(program string) []string {
 	ask := func(label, pattern, name string, args ...string) string {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		out, _ := command(ctx, []string{"HOME=/nonexistent"}, pathOf(name), args...).CombinedOutput() // what is missing is unknown
+		out, _ := command(ctx, []string{"HOME=/nonexistent"}, name, args...).CombinedOutput() // what is missing is unknown
 		return label + " " + field(string(out), pattern, "unknown")
 	}
 	built := func(label, name string) string {
