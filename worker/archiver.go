@@ -165,28 +165,7 @@ func (a *Archiver) Abandon(ctx context.Context, v Video) {
 	}
 }
 
-// tidy clears up behind a worker that was killed right after it had sealed a video. Nothing depends on it.
-func (a *Archiver) tidy(ctx context.Context, folder *storage.Folder, m *storage.Manifest) {
-	if err := a.deps.Store.Tidy(ctx, folder, m); err != nil {
-		a.cfg.Log.Warn("a sealed video keeps an upload record that it needs no more", "video_id", m.VideoID, "err", err)
-	}
-}
-
-// freshSeal is how long a seal is worth a look behind it: that long, whoever was killed over it may have been the last to come.
-const freshSeal = 48 * time.Hour
-
-// lookBehind is tidy for a video of which the folder was not looked at, because nobody had anything to store.
-func (a *Archiver) lookBehind(ctx context.Context, m *storage.Manifest) {
-	if m.State != storage.StateArchived || a.since(m.SealedAt) > freshSeal {
-		return
-	}
-	folder, err := a.deps.Store.Folder(ctx, m.Key())
-	if err != nil {
-		a.cfg.Log.Debug("could not look behind a seal", "video_id", m.VideoID, "err", err)
-		return
-	}
-	a.tidy(ctx, folder, m)
-}
+func (a *Archiver) behind() behind { return behind{a.deps.Store, a.cfg.Now, a.cfg.Log} }
 
 func (a *Archiver) check(ctx context.Context, v Video) (Finding, error) {
 	if !v.Rendering {
@@ -195,7 +174,7 @@ func (a *Archiver) check(ctx context.Context, v Video) (Finding, error) {
 			return Finding{}, err
 		}
 		if m != nil && !v.Again {
-			a.lookBehind(ctx, m)
+			a.behind().look(ctx, m)
 			return Finding{Manifest: m, Title: m.Video.Title}, nil
 		}
 	}

@@ -82,11 +82,20 @@ func TestAnUploadThatIsEndedUnderATransferCostsAFreshStart(t *testing.T) {
 }
 
 // A worker is killed right behind the seal, before it could take the record of the upload away. Whoever hears of the video
-// next does: in a transfer that is driven again, or in the first look after Redis was emptied.
+// next does: in a transfer that is driven again, in the first look of somebody who has never heard of it, or in making the index
+// after Redis was emptied.
 func TestARecordBehindASealIsTakenAwayByTheNext(t *testing.T) {
 	for name, next := range map[string]func(b *bundle) error{
 		"transfer": func(b *bundle) error { _, err := b.bench().Transfer(b.ctx, worker.Video{ID: id(1)}, nil); return err },
 		"look":     func(b *bundle) error { _, err := b.bench().Check(b.ctx, worker.Video{ID: id(1)}); return err },
+		"index": func(b *bundle) error {
+			y := newTray()
+			y.indexed = false
+			s, err := worker.NewSweeper(worker.SweeperConfig{},
+				worker.SweeperDeps{Lists: map[string]worker.Lister{"default": empty{}}, Archive: b.store, Intake: y, Timetable: y})
+			must(b.t, err)
+			return s.Sweep(b.ctx, "default", worker.SweepOptions{}).Err
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, heygensim.Options{})

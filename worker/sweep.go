@@ -160,6 +160,8 @@ func (s *Sweeper) makeIndex(ctx context.Context, making Indexing) error {
 	flush := func() error {
 		n, err := s.deps.Intake.Restore(ctx, batch)
 		restored += n
+		// Whoever sealed them may have died of what has emptied the in-tray, and from now on nobody comes to them again.
+		behind{s.deps.Archive, s.cfg.Now, s.cfg.Log}.look(ctx, batch...)
 		batch = batch[:0]
 		return errors.Join(err, making.Renew(ctx))
 	}

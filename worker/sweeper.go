@@ -82,13 +82,15 @@ type Indexing interface {
 // SweeperDeps are the parts a Sweeper works with.
 type SweeperDeps struct {
 	Lists     map[string]Lister // by account
-	Archive   Manifests
+	Archive   Archive
 	Intake    Intake
 	Timetable Timetable
 }
 
-// Manifests walks over everything that is sealed.
-type Manifests interface {
+// Archive is everything that is sealed.
+type Archive interface {
+	folders
+
 	Manifests(ctx context.Context) iter.Seq2[*storage.Manifest, error]
 }
 

@@ -113,8 +113,13 @@ func (i indexing) Done(context.Context) error {
 func (indexing) Renew(context.Context) error  { return nil }
 func (indexing) GiveUp(context.Context) error { return nil }
 
-// shelves is an archive with these videos in it.
+// shelves is an archive with these videos in it, and nothing beside them.
 type shelves []string
+
+func (shelves) Folder(context.Context, storage.VideoKey) (*storage.Folder, error) {
+	return &storage.Folder{}, nil
+}
+func (shelves) Tidy(context.Context, *storage.Folder, *storage.Manifest) error { return nil }
 
 func (s shelves) Manifests(context.Context) iter.Seq2[*storage.Manifest, error] {
 	return func(yield func(*storage.Manifest, error) bool) {
@@ -341,6 +346,13 @@ func TestALongSweepDoesNotKeepOtherAccountsWaiting(t *testing.T) {
 	}
 	stop()
 	must(t, <-ran)
+}
+
+// empty is an account without videos.
+type empty struct{}
+
+func (empty) Pages(context.Context, heygen.ListOptions) iter.Seq2[[]*heygen.Video, error] {
+	return func(func([]*heygen.Video, error) bool) {}
 }
 
 // endless is a list whose first page never comes.

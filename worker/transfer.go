@@ -90,7 +90,7 @@ func (a *Archiver) transfer(ctx context.Context, v Video, progress Progress) (*s
 // endUploads ends uploads to a video that is sealed. Whoever is overtaken, or finds the video sealed when it is handed out
 // again, may be the last that ever looks at it.
 func (a *Archiver) endUploads(ctx context.Context, in *storage.Folder, sealed *storage.Manifest) {
-	a.tidy(ctx, in, sealed)
+	a.behind().tidy(ctx, in, sealed)
 	if err := a.deps.Store.EndUnrecorded(ctx, sealed); err != nil {
 		a.cfg.Log.Warn("unfinished uploads of a sealed video are still there", "video_id", sealed.VideoID, "err", err)
 	}

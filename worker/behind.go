@@ -1,0 +1,58 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reelkeep/reelkeep/storage"
+)
+
+// freshSeal is how long a seal is worth a look behind it: that long, whoever was killed over it may have been the last to come.
+const freshSeal = 48 * time.Hour
+
+// looksBehind is how many folders are looked at together.
+const looksBehind = 16
+
+// folders are what sealed videos lie in; storage.Store has them.
+type folders interface {
+	Folder(ctx context.Context, k storage.VideoKey) (*storage.Folder, error)
+	Tidy(ctx context.Context, in *storage.Folder, sealed *storage.Manifest) error
+}
+
+// behind clears up behind workers that were killed, or held up for too long, when they had sealed a video and had not removed the
+// record of its upload. Nothing depends on it, so its troubles are told and no more.
+type behind struct {
+	folders folders
+	now     func() time.Time
+	log     *slog.Logger
+}
+
+// look is for videos of which the folder was not looked at, because nobody had anything to store.
+func (b behind) look(ctx context.Context, sealed ...*storage.Manifest) {
+	var looking errgroup.Group
+	looking.SetLimit(looksBehind)
+	for _, m := range sealed {
+		if m.State != storage.StateArchived || b.now().Sub(m.SealedAt) > freshSeal {
+			continue
+		}
+		looking.Go(func() error {
+			folder, err := b.folders.Folder(ctx, m.Key())
+			if err != nil {
+				b.log.Debug("could not look behind a seal", "video_id", m.VideoID, "err", err)
+				return nil
+			}
+			b.tidy(ctx, folder, m)
+			return nil
+		})
+	}
+	_ = looking.Wait() // nothing above returns an error
+}
+
+func (b behind) tidy(ctx context.Context, folder *storage.Folder, m *storage.Manifest) {
+	if err := b.folders.Tidy(ctx, folder, m); err != nil {
+		b.log.Warn("a sealed video keeps an upload record that it needs no more", "video_id", m.VideoID, "err", err)
+	}
+}
