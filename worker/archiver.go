@@ -165,6 +165,11 @@ func (a *Archiver) Abandon(ctx context.Context, v Video) {
 	}
 }
 
+// LookBehind clears up behind workers that were killed when they had just sealed one of these videos. Nothing depends on it.
+func (a *Archiver) LookBehind(ctx context.Context, sealed ...*storage.Manifest) {
+	a.behind().look(ctx, sealed...)
+}
+
 func (a *Archiver) behind() behind { return behind{a.deps.Store, a.cfg.Now, a.cfg.Log} }
 
 func (a *Archiver) check(ctx context.Context, v Video) (Finding, error) {
@@ -174,7 +179,7 @@ func (a *Archiver) check(ctx context.Context, v Video) (Finding, error) {
 			return Finding{}, err
 		}
 		if m != nil && !v.Again {
-			a.behind().look(ctx, m)
+			a.LookBehind(ctx, m)
 			return Finding{Manifest: m, Title: m.Video.Title}, nil
 		}
 	}

@@ -30,12 +30,12 @@ type behind struct {
 	log     *slog.Logger
 }
 
-// look is for videos of which the folder was not looked at, because nobody had anything to store.
+// look is for videos of which the folder was not looked at, because nobody had anything to store. nil is one that is not sealed.
 func (b behind) look(ctx context.Context, sealed ...*storage.Manifest) {
 	var looking errgroup.Group
 	looking.SetLimit(looksBehind)
 	for _, m := range sealed {
-		if m.State != storage.StateArchived || b.now().Sub(m.SealedAt) > freshSeal {
+		if m == nil || m.State != storage.StateArchived || b.now().Sub(m.SealedAt) > freshSeal {
 			continue
 		}
 		looking.Go(func() error {

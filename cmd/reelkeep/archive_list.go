@@ -90,6 +90,9 @@ func (r *archiveRun) unsealed(ctx context.Context, p *parts) ([]string, error) {
 	if err := g.Wait(); err != nil {
 		return nil, fmt.Errorf("look for what is archived already: %w", err)
 	}
+	if !r.dryRun {
+		p.archiver.LookBehind(ctx, sealed...)
+	}
 	var todo []string
 	for i, id := range r.ids {
 		if unreadable[i] {
