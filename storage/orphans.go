@@ -173,15 +173,20 @@ func (s *Store) forget(ctx context.Context, k VideoKey, uploads []endedUpload) e
 // uploadsOf returns the ids of the unfinished uploads to exactly this key, as far as the store tells: not every store
 // lists them.
 func (s *Store) uploadsOf(ctx context.Context, key string) map[string]bool {
+	ids, _ := s.listUploads(ctx, key) // what can't be told is left
+	return ids
+}
+
+func (s *Store) listUploads(ctx context.Context, key string) (map[string]bool, error) {
 	ids := map[string]bool{}
 	page, err := s.client.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &s.loc.bucket, Prefix: &key}, fewer)
 	if err != nil {
-		return ids
+		return ids, s.fail(ctx, "list the uploads of", key, err)
 	}
 	for _, u := range page.Uploads {
 		if aws.ToString(u.Key) == key {
 			ids[aws.ToString(u.UploadId)] = true
 		}
 	}
-	return ids
+	return ids, nil
 }

@@ -33,8 +33,12 @@ func (p *prober) clean(ctx context.Context, after error) error {
 	if after == nil {
 		others.Go(func() error { p.s.clearProbes(ctx); return nil }) // those that are left are old: ours is not among them
 	}
-	p.endUploads(ctx)
-	err := p.s.removeProbe(ctx, p.keys)
+	keys := p.keys
+	if err := p.endUploads(ctx); err != nil {
+		p.s.log.Debug("the uploads of a probe are not ended yet", "key", p.dir, "err", err)
+		keys = keys[min(1, len(keys)):] // a later start finds them by what stays
+	}
+	err := p.s.removeProbe(ctx, keys)
 	_ = others.Wait() // nothing above returns an error
 	if after != nil {
 		return nil // the first trouble is the one to tell
@@ -44,27 +48,38 @@ func (p *prober) clean(ctx context.Context, after error) error {
 
 // endUploads aborts the uploads that it knows of, and those of which it does not: the answer that named one may have
 // been lost.
-func (p *prober) endUploads(ctx context.Context) {
+func (p *prober) endUploads(ctx context.Context) error {
 	var g errgroup.Group
 	for id, key := range p.uploads {
-		g.Go(func() error { p.s.abortProbe(ctx, key, id); return nil })
+		g.Go(func() error { return p.s.abortProbe(ctx, key, id) })
 	}
-	g.Go(func() error { p.s.abortProbes(ctx, p.dir); return nil })
-	_ = g.Wait() // nothing above returns an error
+	g.Go(func() error { return p.s.abortProbes(ctx, p.dir) })
+	return g.Wait()
 }
 
-// abortProbes ends the uploads that the store tells of below a probe's folder.
-func (s *Store) abortProbes(ctx context.Context, dir string) {
+// abortProbes ends the uploads that the store tells of below a probe's folder. Its error says that the store is away; one that
+// tells of none, or lets none be ended, is taken as it is.
+func (s *Store) abortProbes(ctx context.Context, dir string) error {
 	var g errgroup.Group
 	for _, key := range []string{dir + probeMultipart, dir + probeComplete} {
 		g.Go(func() error {
-			for id := range s.uploadsOf(ctx, key) {
-				s.abortProbe(ctx, key, id)
+			ids, err := s.listUploads(ctx, key)
+			for id := range ids {
+				err = errors.Join(err, s.abortProbe(ctx, key, id))
 			}
-			return nil
+			return onlyAway(err)
 		})
 	}
-	_ = g.Wait() // nothing above returns an error
+	return g.Wait()
+}
+
+// onlyAway lets no error through but that of a store that is out of reach.
+func onlyAway(err error) error {
+	var away *UnreachableError
+	if errors.As(err, &away) {
+		return err
+	}
+	return nil
 }
 
 // removeProbe removes the keys, the first one last.
@@ -80,17 +95,23 @@ func (s *Store) removeProbe(ctx context.Context, keys []string) error {
 	return s.remove(ctx, keys[0])
 }
 
-func (s *Store) abortProbe(ctx context.Context, key, id string) {
+func (s *Store) abortProbe(ctx context.Context, key, id string) error {
 	_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.loc.bucket, Key: &key, UploadId: &id}, fewer)
-	if err != nil {
-		s.log.Debug("upload of a probe not ended", "key", key, "err", s.fail(ctx, "abort the upload of", key, err))
+	if err == nil {
+		return nil
 	}
+	err = s.fail(ctx, "abort the upload of", key, err)
+	s.log.Debug("upload of a probe not ended", "key", key, "err", err)
+	return onlyAway(err)
 }
 
 // clearProbes removes what is left of probes whose process was killed. It may fail: then the next start tries again.
 func (s *Store) clearProbes(ctx context.Context) {
 	for dir, keys := range s.oldProbes(ctx) {
-		s.abortProbes(ctx, dir)
+		if err := s.abortProbes(ctx, dir); err != nil {
+			s.log.Debug("what a killed probe left is not removed yet", "key", dir, "err", err)
+			return
+		}
 		// "basics" is the key that a probe writes first.
 		slices.SortFunc(keys, func(a, b string) int { return strings.Compare(strings.TrimPrefix(a, dir), strings.TrimPrefix(b, dir)) })
 		if err := s.removeProbe(ctx, keys); err != nil {

@@ -47,6 +47,30 @@ func TestWhatAKilledProbeLeftIsClearedAway(t *testing.T) {
 	}
 }
 
+// The store goes away for a moment just when a probe clears up. What it could not end, a later start must be able to find.
+func TestUploadsThatAProbeCouldNotEndAreFoundLater(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	bucket, _, _ := strings.Cut(strings.TrimPrefix(cfg.URL, "s3://"), "/")
+	proxy := storagetest.NewProxy(t, cfg.Endpoint)
+	proxy.Break(storagetest.Rule{Match: storagetest.Request(http.MethodPost, "uploadId="), Status: http.StatusForbidden, Body: "<Error><Code>AccessDenied</Code></Error>"})
+	proxy.Break(storagetest.Rule{Match: storagetest.Request(http.MethodDelete, "uploadId="), Status: http.StatusServiceUnavailable})
+	away := cfg
+	away.Endpoint = proxy.URL
+	_, _ = open(t, away).Check(t.Context()) // what it thinks of such a store is not the matter here
+	may := map[string]bool{}
+	if objects, uploads := leftByProbe(t, bucket, may); objects != 1 || uploads == 0 {
+		t.Fatalf("%d objects and %d uploads are left, want one object, and the uploads that can't be ended", objects, uploads)
+	}
+	cfg.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	if _, err := open(t, cfg).Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if o, u := leftByProbe(t, bucket, may); o+u > 0 {
+		t.Errorf("%d objects and %d uploads are left by a later start", o, u)
+	}
+}
+
 // leftByProbe counts what is in the bucket, and the uploads to the keys of its probes. may remembers those keys.
 func leftByProbe(t *testing.T, bucket string, may map[string]bool) (objects, uploads int) {
 	t.Helper()
