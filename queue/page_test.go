@@ -100,6 +100,7 @@ func TestPagesOfSealedVideosBeginWithTheNewest(t *testing.T) {
 				if err != nil || len(p.Videos) > 500 || n > 1000 {
 					b.t.Fatalf("%s: page %d holds %d videos: %v", name, n, len(p.Videos), err)
 				}
+				b.tellsOfNoOther(f, p.Next)
 				for _, v := range p.Videos {
 					seen[v.VideoID]++
 					order = append(order, v.VideoID)
@@ -119,6 +120,56 @@ func TestPagesOfSealedVideosBeginWithTheNewest(t *testing.T) {
 			}
 			if !slices.IsSortedFunc(order[:4500], func(a, b string) int { return strings.Compare(b, a) }) {
 				b.t.Errorf("%s: the first are not the newest ones: %v", name, order[:10])
+			}
+		}
+	})
+}
+
+// tellsOfNoOther: a cursor goes to whoever asked, who may know of one account alone.
+func (b *bench) tellsOfNoOther(f queue.Filter, cursor string) {
+	b.t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, name := range []string{"acme", "default", "zest"} {
+		if f.Account != "" && name != f.Account && strings.Contains(string(raw), name) {
+			b.t.Errorf("a cursor for %s is %q", f.Account, raw)
+		}
+	}
+}
+
+// Videos of several accounts are sealed in the same moment: where one account's walk stands is told without a word of others.
+func TestAWalkOverOneAccountStandsBetweenTheOthers(t *testing.T) {
+	onAll(t, func(b *bench) {
+		const each = 40
+		var sts []queue.Status
+		for i, st := range sealedAt("v", 3*each) {
+			st.Account = []string{"default", "acme", "zest"}[i%3]
+			if i%30 != 0 {
+				st.SealedAt, st.UpdatedAt = sts[i-1].SealedAt, sts[i-1].UpdatedAt
+			}
+			sts = append(sts, st)
+		}
+		b.restore(sts)
+		for _, account := range []string{"default", "acme", "zest"} {
+			f := queue.Filter{States: []queue.State{queue.StateArchived, queue.StatePartial}, Account: account}
+			for _, limit := range []int{1, 3, each} {
+				seen := 0
+				for cursor, n := "", 0; n <= 2*each; n++ {
+					p, err := b.client.Page(b.t.Context(), f, cursor, limit)
+					if err != nil {
+						b.t.Fatal(err)
+					}
+					b.tellsOfNoOther(f, p.Next)
+					seen += len(p.Videos)
+					if cursor = p.Next; cursor == "" {
+						break
+					}
+				}
+				if n := len(b.walk(f, limit)); n != each || seen != each {
+					b.t.Errorf("%s, %d a page: %d videos, shown %d times; want %d", account, limit, n, seen, each)
+				}
 			}
 		}
 	})

@@ -83,6 +83,20 @@ func (m mark) before(other mark) bool {
 	return m.at < other.at || m.at == other.at && m.field < other.field
 }
 
+// within is the same place for whoever may know of one account alone: what he is given names no video of another. Behind it come
+// exactly the account's marks that come behind m.
+func (m mark) within(account string) mark {
+	first := fieldOf(account, "") // sorts before all of its videos
+	switch {
+	case account == "" || m == (mark{}) || strings.HasPrefix(m.field, first):
+	case first < m.field:
+		m.field = account + "0" // "0" comes next to "/": this sorts behind all of its videos, none of which was passed
+	default:
+		m.field = first
+	}
+	return m
+}
+
 func (m mark) String() string {
 	return base64.RawURLEncoding.EncodeToString([]byte("r." + strconv.FormatInt(m.at, 36) + "." + m.field))
 }
@@ -129,7 +143,7 @@ func (c *Client) recentPage(ctx context.Context, f Filter, from mark, limit int)
 			return Page{}, mark{}, err
 		}
 		if len(marks) == 0 {
-			return page, from, nil
+			return page, from.within(f.Account), nil
 		}
 		found, last, err := c.ledger.sealed(ctx, f, marks, limit-len(page.Videos))
 		if err != nil {
@@ -138,6 +152,7 @@ func (c *Client) recentPage(ctx context.Context, f Filter, from mark, limit int)
 		page.Videos = append(page.Videos, found...)
 		from = last
 		if len(page.Videos) >= limit || c.now().After(until) {
+			from = from.within(f.Account)
 			page.Next = from.String()
 			return page, from, nil
 		}

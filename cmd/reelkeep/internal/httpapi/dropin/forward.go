@@ -68,7 +68,7 @@ func (h *Handler) rewrite(p *httputil.ProxyRequest, e *errand) {
 		via = strconv.Itoa(p.In.ProtoMajor) + ".0"
 	}
 	p.Out.Header.Add("Via", via+" "+pseudonym)
-	if e.list {
+	if e.list || e.creates { // the answer is read
 		p.Out.Header.Set("Accept-Encoding", "identity")
 	}
 }

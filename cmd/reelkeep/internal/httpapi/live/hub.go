@@ -227,6 +227,7 @@ func patch(html []byte) []byte {
 	}
 	var out bytes.Buffer
 	out.WriteString("event: patch\n")
+	html = bytes.ReplaceAll(html, []byte("\r"), []byte("\n")) // a browser takes either for the end of a line
 	for line := range bytes.Lines(html) {
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			out.WriteString("data: ")

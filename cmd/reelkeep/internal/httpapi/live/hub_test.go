@@ -19,7 +19,7 @@ func (c *chatter) Look(_ context.Context, audience []*Listener) {
 	c.heard = append(c.heard, len(audience))
 }
 
-func (c *chatter) Frame(context.Context, *Listener) []byte { return []byte("<p>new</p>\n\n<b></b>\n") }
+func (c *chatter) Frame(context.Context, *Listener) []byte { return []byte("<p>new\r\rid: x</p>\n\n<b></b>\n") }
 
 func TestOneWatcherLooksWhileAnybodyListens(t *testing.T) {
 	t.Parallel()
@@ -34,7 +34,7 @@ func TestOneWatcherLooksWhileAnybodyListens(t *testing.T) {
 			t.Fatal("not let in")
 		}
 		time.Sleep(LookEvery / 2)
-		if frame := string(<-second.frames); frame != "event: patch\ndata: <p>new</p>\ndata: <b></b>\n\n" {
+		if frame := string(<-second.frames); frame != "event: patch\ndata: <p>new\ndata: id: x</p>\ndata: <b></b>\n\n" {
 			t.Errorf("a frame is %q", frame)
 		}
 		u.leave(first)

@@ -105,7 +105,7 @@ func (h *Handler) fill(ctx context.Context, p *homePage, account, cursor string)
 	case p.Tab == tabFailed:
 		return h.fillFailed(ctx, p, account, cursor)
 	}
-	found, err := h.Videos.Recent(ctx, queue.Filter{States: sealedStates(), Account: account}, cursor, pageSize)
+	found, err := h.Videos.Page(ctx, queue.Filter{States: sealedStates(), Account: account}, cursor, pageSize)
 	if err != nil {
 		return err
 	}

@@ -420,6 +420,25 @@ func TestTheGalleryShowsTheNewestFirstPageByPage(t *testing.T) {
 	}
 }
 
+// Others have sealed so much since that none of an account's videos is among the last 10,000.
+func TestTheGalleryGoesBackBehindWhatIsRecent(t *testing.T) {
+	r := setup(t, options{})
+	for _, id := range []string{"old1", "old2"} {
+		r.index(&storage.Manifest{VideoID: id, State: storage.StateArchived, SealedAt: time.Now().Add(-time.Hour), Video: storage.Video{Title: "t"}})
+	}
+	rdb, err := queue.Connect(r.redis.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	if n, err := rdb.Del(t.Context(), "{reelkeep}:recent").Result(); n != 1 || err != nil {
+		t.Fatalf("%d, %v; the test needs marks to remove", n, err)
+	}
+	if a := r.ask("GET", "/", nil); !strings.Contains(a.body, "card-default.old1") || !strings.Contains(a.body, "card-default.old2") {
+		t.Errorf("the gallery: %s", a.body)
+	}
+}
+
 func a404(r *rig, path string) bool { return r.ask("GET", path, nil).status != http.StatusSeeOther }
 
 // Redis away: the page says so, and what is archived still has its page.
