@@ -15,6 +15,9 @@ const (
 	hostsHint   = "if this host is meant, add it to REELKEEP_SOURCE_HOSTS"
 )
 
+// azureHost is the machine that every virtual machine of Azure's runs on. It is reached by a public address.
+var azureHost = netip.MustParsePrefix("168.63.129.16/32")
+
 // A guard decides which addresses may be dialled. It sees the address that a name has resolved to, after the last
 // moment at which DNS could still change its mind; a check of the name alone would miss that.
 type guard struct {
@@ -31,7 +34,7 @@ func newGuard(private []netip.Prefix, public bool) guard {
 		g.private = append(g.private, p)
 	}
 	if public {
-		g.public = ssrf.New(ssrf.WithPorts(443))
+		g.public = ssrf.New(ssrf.WithPorts(443), ssrf.WithDeniedV4Prefixes(azureHost))
 	}
 	return g
 }

@@ -73,6 +73,9 @@ func (r *reader) secretList(env string) []string {
 			out = append(out, entry)
 		}
 	}
+	if out == nil && strings.TrimSpace(r.values[env]) != "" {
+		r.wrong(env, "it is set, and nothing is between its commas: take it away, or give it a value")
+	}
 	return out
 }
 

@@ -50,6 +50,7 @@ func TestABadSecretIsCountedAndNeverRepeated(t *testing.T) {
 		"not an account":               {"REELKEEP_API_TOKENS", "TOP SECRET:long-enough-token", "entry 1: want account:token"},
 		"what no header carries":       {"REELKEEP_API_TOKENS", "TOPSECRET-ünlaut", "entry 1: want no spaces"},
 		"a colon in the token":         {"REELKEEP_API_TOKENS", "west:TOPSECRET:more", "entry 1: want a token of letters"},
+		"nothing but commas":           {"REELKEEP_API_TOKENS", " , ,", "nothing is between its commas"},
 		"one token twice":              {"REELKEEP_API_TOKENS", "TOPSECRET,west:TOPSECRET", "entry 2: want a token that is not there already"},
 		"a short link secret":          {"REELKEEP_LINK_SECRETS", "0123456789abcdef,TOPSECRET", "entry 2: want 16 to"},
 		"a webhook secret of spaces":   {"REELKEEP_WEBHOOK_SECRETS", "TOP SECRET x", "entry 1: want no spaces"},

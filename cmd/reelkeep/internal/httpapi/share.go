@@ -67,13 +67,18 @@ func (a *api) share(ctx context.Context, in *shareInput) (*shareOutput, error) {
 	return out, nil
 }
 
-// orUnknown is the error, unless that says "not yet" of a video that nobody knows: whoever is told so asks again, for ever.
+// orUnknown is the error, unless that says "not yet" of a video that nobody knows, or that has ended without being archived:
+// whoever is told so asks again, for ever.
 func (a *api) orUnknown(ctx context.Context, account, id string, err error) error {
 	if p, ok := errors.AsType[*problem.Problem](err); !ok || p.Status != http.StatusConflict {
 		return err
 	}
-	if _, known := a.find(ctx, account, id); errors.Is(known, queue.ErrUnknown) {
+	s, known := a.find(ctx, account, id)
+	switch {
+	case errors.Is(known, queue.ErrUnknown):
 		return known
+	case known == nil && s.SealedAt == nil && s.State.Settled():
+		return problem.New(http.StatusNotFound, "missing", "there is nothing to share: the video is "+string(s.State), "GET /api/v1/videos/{id} tells why; POST …/retry tries it again")
 	}
 	return err
 }
@@ -116,6 +121,8 @@ func (t *ttl) UnmarshalJSON(raw []byte) error {
 			d = longestShare
 		case err != nil || d < 0:
 			return errors.New(want)
+		case d > 0 && d < time.Second:
+			return errors.New("ttl: want a second at least; 0 is for ever")
 		}
 	default:
 		return errors.New(want)

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/auth"
 	"github.com/reelkeep/reelkeep/cmd/reelkeep/internal/httpapi/problem"
@@ -126,6 +129,26 @@ type listInput struct {
 	Account string   `query:"account" maxLength:"64" doc:"Only videos of this account. Left out: those of every account that the token is for" example:"default"`
 	Cursor  string   `query:"cursor" maxLength:"1000" doc:"next_cursor of the page before; left out for the first page"`
 	Limit   int      `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many videos a page holds at most"`
+}
+
+// Resolve takes together the states of a query that names them one by one, as many clients do with a list. Of anything else that
+// is there twice nobody knows which one is meant.
+func (in *listInput) Resolve(ctx huma.Context) (errs []error) {
+	at := ctx.URL()
+	for name, values := range at.Query() {
+		if len(values) > 1 && name != "state" {
+			errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "expected once"})
+		}
+		for i := 1; i < len(values) && name == "state"; i++ {
+			for state := range strings.SplitSeq(values[i], ",") {
+				if !slices.Contains(queue.States(), queue.State(state)) {
+					errs = append(errs, &huma.ErrorDetail{Location: "query.state", Message: "expected a state of the list", Value: state})
+				}
+				in.State = append(in.State, state)
+			}
+		}
+	}
+	return errs
 }
 
 type listOutput struct{ Body videoPage }

@@ -122,7 +122,7 @@ func TestABadRequestIsToldWhatIsWrongWithIt(t *testing.T) {
 	if p := d.send(everything, req).refused(415, "unsupported_media_type"); !strings.Contains(p.Hint, "application/json") {
 		t.Errorf("a form: %+v", p)
 	}
-	for _, path := range []string{"?state=sleeping", "?limit=0", "?limit=1001", "?limit=x", "?cursor=nonsense", "?stat=failed", "/..%2Fetc", "/one?acount=west"} {
+	for _, path := range []string{"?state=sleeping", "?limit=0", "?limit=1001", "?limit=x", "?cursor=nonsense", "?stat=failed", "?limit=5&limit=1", "?state=failed&state=sleeping", "/..%2Fetc", "/one?acount=west"} {
 		if p := d.ask(everything, "GET", videos+path, "").refused(422, "invalid"); len(p.Errors) == 0 {
 			t.Errorf("%s: %+v", path, p)
 		}
@@ -249,6 +249,8 @@ func TestTheListIsFilteredAndPaged(t *testing.T) {
 		"&q=launch&state=accepted":               {"default/launch-1"},
 		"&state=accepted,cancelled":              {"default/launch-1", "default/launch-2", "default/other"},
 		"&state=&q=":                             {"default/launch-1", "default/launch-2", "default/other"},
+		"&state=accepted&state=cancelled":        {"default/launch-1", "default/launch-2", "default/other"},
+		"&state=cancelled&state=failed,accepted": {"default/launch-1", "default/launch-2", "default/other"},
 		"&state=archived":                        nil,
 		"&account=west":                          nil,
 		"&account=default&q=o&state=accepted":    {"default/other"},
@@ -330,7 +332,7 @@ func TestShareLinksLiveAsLongAsAsked(t *testing.T) {
 			t.Errorf("%s: expires at %s", body, out.ExpiresAt)
 		}
 	}
-	for _, body := range []string{`{"ttl":"soon"}`, `{"ttl":"-1h"}`, `{"ttl":-1}`, `{"ttl":1.5}`, `{"ttl":true}`, `{"ttl":"7d"}`, `{"assets":["trailer"]}`, `{"asset":"video"}`} {
+	for _, body := range []string{`{"ttl":"soon"}`, `{"ttl":"900ms"}`, `{"ttl":"-1h"}`, `{"ttl":-1}`, `{"ttl":1.5}`, `{"ttl":true}`, `{"ttl":"7d"}`, `{"assets":["trailer"]}`, `{"asset":"video"}`} {
 		a := d.ask(everything, "POST", videos+"/one/share", body)
 		a.what += " " + body
 		a.refused(422, "invalid")
@@ -342,6 +344,8 @@ func TestShareLinksLiveAsLongAsAsked(t *testing.T) {
 	d.ask(everything, "POST", videos+"/two/share", "").refused(404, "unknown")
 	d.enqueue(everything, `{"video_ids":["two"]}`)
 	d.ask(everything, "POST", videos+"/two/share", "").refused(409, "not_yet")
+	d.ask(everything, "POST", videos+"/two/cancel", "")
+	d.ask(everything, "POST", videos+"/two/share", "").refused(404, "missing")
 	d.links.err = errors.New("https://bucket.example/key?X-Amz-Signature=SECRET")
 	if a := d.ask(everything, "POST", videos+"/one/share", ""); strings.Contains(a.body, "bucket") || a.status != 500 {
 		t.Errorf("%d %s", a.status, a.body)

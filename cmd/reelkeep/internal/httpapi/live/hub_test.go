@@ -19,7 +19,9 @@ func (c *chatter) Look(_ context.Context, audience []*Listener) {
 	c.heard = append(c.heard, len(audience))
 }
 
-func (c *chatter) Frame(context.Context, *Listener) []byte { return []byte("<p>new\r\rid: x</p>\n\n<b></b>\n") }
+func (c *chatter) Frame(context.Context, *Listener) []byte {
+	return []byte("<p>new\r\rid: x</p>\n\n<b></b>\n")
+}
 
 func TestOneWatcherLooksWhileAnybodyListens(t *testing.T) {
 	t.Parallel()

@@ -44,5 +44,5 @@ func unavailable(detail string) *problem.Problem {
 }
 
 func damaged() *problem.Problem {
-	return problem.New(http.StatusInternalServerError, "damaged", "the file is missing in the store although its manifest names it", "reelkeep verify tells more")
+	return problem.New(http.StatusInternalServerError, "damaged", "the file is missing in the store although its manifest names it", "put it back from a copy of the bucket, or archive the video again: reelkeep archive --again ID")
 }
