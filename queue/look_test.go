@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -111,6 +112,9 @@ func TestTheLastTroubleIsShownUntilItIsOver(t *testing.T) {
 			return archives(c, w, p)
 		})
 		for _, id := range []string{"fine", "failed", "waits", "gone"} {
+			for moment := time.Now().UnixMilli(); time.Now().UnixMilli() == moment; { // troubles of one millisecond have no order
+				runtime.Gosched()
+			}
 			b.enqueue(queue.Job{VideoID: id})
 			if id == "waits" {
 				s.until("the trouble", func(st queue.Status) bool { return st.Error != nil })

@@ -58,7 +58,7 @@ func (e *UnreachableError) Hint() string {
 	if e.Full {
 		return "free some space or raise the quota of the bucket in REELKEEP_STORE"
 	}
-	return "check the network and AWS_ENDPOINT_URL_S3; it is tried again by itself"
+	return "check the network and AWS_ENDPOINT_URL_S3; a service tries again by itself"
 }
 
 // RetryAfter makes an outage cost time and never a job.

@@ -30,12 +30,17 @@ type behind struct {
 	log     *slog.Logger
 }
 
+// worth says whether anything may be there.
+func (b behind) worth(m *storage.Manifest) bool {
+	return m.State == storage.StateArchived && b.now().Sub(m.SealedAt) <= freshSeal
+}
+
 // look is for videos of which the folder was not looked at, because nobody had anything to store. nil is one that is not sealed.
 func (b behind) look(ctx context.Context, sealed ...*storage.Manifest) {
 	var looking errgroup.Group
 	looking.SetLimit(looksBehind)
 	for _, m := range sealed {
-		if m == nil || m.State != storage.StateArchived || b.now().Sub(m.SealedAt) > freshSeal {
+		if m == nil || !b.worth(m) || ctx.Err() != nil {
 			continue
 		}
 		looking.Go(func() error {

@@ -116,6 +116,12 @@ func reaches(page []*heygen.Video, horizon time.Time) bool {
 	return !dated
 }
 
+// What a new index looks behind is bounded: the sweep that has made it is due.
+const (
+	mostBehind  = 5_000
+	behindLimit = 30 * time.Second
+)
+
 // restoreBatch is how many manifests are handed over at once.
 const restoreBatch = 250
 
@@ -157,11 +163,11 @@ func (s *Sweeper) restoreIndex(ctx context.Context) error {
 func (s *Sweeper) makeIndex(ctx context.Context, making Indexing) error {
 	began, restored := s.cfg.Now(), 0
 	var batch []*storage.Manifest
+	behindSeals := behind{s.deps.Archive, s.cfg.Now, s.cfg.Log}
+	var fresh []*storage.Manifest
 	flush := func() error {
 		n, err := s.deps.Intake.Restore(ctx, batch)
 		restored += n
-		// Whoever sealed them may have died of what has emptied the in-tray, and from now on nobody comes to them again.
-		behind{s.deps.Archive, s.cfg.Now, s.cfg.Log}.look(ctx, batch...)
 		batch = batch[:0]
 		return errors.Join(err, making.Renew(ctx))
 	}
@@ -174,6 +180,9 @@ func (s *Sweeper) makeIndex(ctx context.Context, making Indexing) error {
 		if err != nil {
 			return storeError(fmt.Errorf("make the index from the manifests: %w", err))
 		}
+		if behindSeals.worth(m) && len(fresh) < mostBehind {
+			fresh = append(fresh, m)
+		}
 		if batch = append(batch, m); len(batch) < restoreBatch {
 			continue
 		}
@@ -185,5 +194,13 @@ func (s *Sweeper) makeIndex(ctx context.Context, making Indexing) error {
 		return err
 	}
 	s.cfg.Log.Info("index made from the manifests", "videos", restored, "dur", s.cfg.Now().Sub(began))
-	return making.Done(ctx)
+	if err := making.Done(ctx); err != nil {
+		return err
+	}
+	// Whoever sealed them may have died of what has emptied the in-tray, and from now on nobody comes to them again. Now that the
+	// index is there, nobody waits for it.
+	ctx, cancel := context.WithTimeout(ctx, behindLimit)
+	defer cancel()
+	behindSeals.look(ctx, fresh...)
+	return nil
 }

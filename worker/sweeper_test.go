@@ -285,6 +285,43 @@ func TestTheIndexIsMadeFromTheManifestsBeforeTheFirstSweep(t *testing.T) {
 	}
 }
 
+// deaf is an archive of one fresh video whose folder can't be listed, for as long as somebody has the patience to wait.
+type deaf struct {
+	shelves
+
+	asked func()
+}
+
+func (d deaf) Manifests(context.Context) iter.Seq2[*storage.Manifest, error] {
+	return func(yield func(*storage.Manifest, error) bool) {
+		yield(&storage.Manifest{VideoID: vid(0), Account: "default", State: storage.StateArchived, SealedAt: time.Now()}, nil)
+	}
+}
+
+func (d deaf) Folder(ctx context.Context, _ storage.VideoKey) (*storage.Folder, error) {
+	d.asked()
+	return nil, errors.New("no answer")
+}
+
+// What is looked for behind seals is a favour: the index that others wait for, and its lease, must not.
+func TestAnIndexIsMadeBeforeAnybodyLooksBehindSeals(t *testing.T) {
+	t.Parallel()
+	y, asked := newTray(), 0
+	y.indexed = false
+	d := deaf{asked: func() {
+		asked++
+		if complete, err := y.Indexed(t.Context()); !complete || err != nil {
+			t.Errorf("the index is not there yet (%v)", err)
+		}
+	}}
+	s, err := worker.NewSweeper(worker.SweeperConfig{}, worker.SweeperDeps{Lists: map[string]worker.Lister{"default": empty{}}, Archive: d, Intake: y, Timetable: y})
+	must(t, err)
+	must(t, s.Sweep(t.Context(), "default", worker.SweepOptions{}).Err)
+	if asked != 1 || y.restored != 1 {
+		t.Errorf("%d folders were looked at, %d videos restored; want one each", asked, y.restored)
+	}
+}
+
 func TestAnAccountInTroubleDoesNotStopTheOthers(t *testing.T) {
 	l := newSweepLab(t, newTray(), nil)
 	l.add(0, nil)

@@ -55,6 +55,7 @@ func TestOneWatcherLooksWhileAnybodyListens(t *testing.T) {
 			t.Fatal("not let in again")
 		}
 		time.Sleep(LookEvery / 2)
+		synctest.Wait()
 		if len(watchers) != 2 || watchers[0].looks != 2 || watchers[1].looks != 1 {
 			t.Errorf("%d watchers, and the old one has looked %d times", len(watchers), watchers[0].looks)
 		}
