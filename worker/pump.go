@@ -29,6 +29,8 @@ type pump struct {
 	up   *storage.Upload
 	gate *gate
 
+	samples samples // of a source that proves nothing, else nil; hash fills them
+
 	parts sync.WaitGroup
 	ended atomic.Bool // the last part of a source that does not tell its length has been read
 	stop  context.CancelCauseFunc
@@ -47,7 +49,7 @@ func (t *assetTransfer) pump(ctx context.Context, up *storage.Upload, first *par
 	if inOrder {
 		most = 1
 	}
-	p := &pump{assetTransfer: t, up: up, gate: newGate(newPace(most, t.file.FirstByte()), inOrder, time.Now)}
+	p := &pump{assetTransfer: t, up: up, gate: newGate(newPace(most, t.file.FirstByte()), inOrder, time.Now), samples: t.unproven()}
 	t.gate.Store(p.gate)
 	readCtx, stop := context.WithCancelCause(ctx)
 	p.stop = stop
@@ -67,6 +69,9 @@ func (t *assetTransfer) pump(ctx context.Context, up *storage.Upload, first *par
 	<-hashed
 	p.giveSpare()
 	err := p.err()
+	if err == nil {
+		err = p.compare(ctx, p.samples)
+	}
 	if err != nil {
 		// The parts that did arrive are kept; this spares whoever goes on to read them back. If it fails, it says so itself.
 		_ = up.SaveProgress(ctx)
@@ -150,6 +155,9 @@ func (p *pump) hash(order <-chan *part) {
 	for it := range order {
 		<-it.read
 		if it.whole {
+			if p.samples != nil {
+				p.samples.keep(it)
+			}
 			if err := p.safely(p.asset, func() error { return p.up.Hash(it.Number, it.buf) }); err != nil {
 				p.failPut(fmt.Errorf("hash %s: %w", p.name, err))
 			}

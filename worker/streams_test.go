@@ -61,6 +61,40 @@ func TestManyStreamsThroughEveryFaultEndInAnExactArchive(t *testing.T) {
 	}
 }
 
+// A source that shows neither ETag nor date proves nothing but the size, which two versions may share.
+func TestAFileWithoutValidatorsIsNeverSealedOfTwoVersions(t *testing.T) {
+	const many, one = 6*part + 12345, part - 1000
+	for name, c := range map[string]struct {
+		size   int64
+		fault  *heygensim.Fault
+		beside int64 // bytes that are fetched besides, at the most; -1: as many as it takes
+	}{
+		"many parts":                    {many, nil, 7 << 10},
+		"many parts, replaced half-way": {many, &heygensim.Fault{Kind: heygensim.FaultReplaced, At: 3*part + part/2}, -1},
+		"many parts, dropped":           {many, &heygensim.Fault{Kind: heygensim.FaultDrop, At: -part / 2, Times: 4}, -1},
+		"one part":                      {one, nil, 0},
+		"one part, replaced half-way":   {one, &heygensim.Fault{Kind: heygensim.FaultReplaced, At: part / 2}, -1},
+		"one part, dropped":             {one, &heygensim.Fault{Kind: heygensim.FaultDrop, At: part / 2, Times: 1}, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, heygensim.Options{})
+			b.memory = 8 * part
+			v := bigVideo(1, c.size, c.fault)
+			video := v.Assets["video"]
+			video.Bare = true
+			v.Assets["video"] = video
+			b.sim.Add(v)
+			m := b.persist(id(1))
+			if m.Assets[0].Bytes != c.size {
+				t.Errorf("%d bytes are sealed, want %d", m.Assets[0].Bytes, c.size)
+			}
+			if beside := b.fetched(id(1), "video") - c.size; c.beside >= 0 && beside > c.beside {
+				t.Errorf("%d bytes were fetched besides, want %d at the most", beside, c.beside)
+			}
+		})
+	}
+}
+
 // A link lives two seconds, the transfer far longer: each new link serves all streams, and nothing is fetched twice.
 func TestLinksThatDieUnderManyStreamsCostNothing(t *testing.T) {
 	b := setup(t, heygensim.Options{LinkLife: 2 * time.Second, Bandwidth: 1 << 20})

@@ -16,6 +16,7 @@ type File struct {
 
 	turn    *turn
 	refused func()       // may be nil
+	mended  atomic.Bool  // a range went on with another answer than it began with
 	moved   atomic.Int64 // bytes that all ranges together have brought
 	came    atomic.Int64 // the same, with those that were passed over
 
@@ -49,6 +50,16 @@ func (f *File) ContentType() string { return f.contentType }
 
 // Seekable says whether ranges work. If not, the file has to be read in order, one Range at a time.
 func (f *File) Seekable() bool { return !f.inOrder }
+
+// Proven says whether the host shows anything by which an answer of another version is told: an ETag or a date. Their size alone
+// two versions may share.
+func (f *File) Proven() bool {
+	pin := f.Pin()
+	return pin.ETag != "" || pin.LastModified != ""
+}
+
+// Mended says whether a range went on with another answer than it began with.
+func (f *File) Mended() bool { return f.mended.Load() }
 
 // FirstByte returns how long the host took from the request to the first byte of its answer when the file was opened. For a
 // new connection its handshakes are in it; waiting for one of the host's places is not.

@@ -43,8 +43,11 @@ func (f *File) Range(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 				b.bind(ctx)
 				return b, nil
 			}
-		} else if err := f.resume(ctx, &r.effort, broke); err != nil {
-			return nil, err
+		} else {
+			if err := f.resume(ctx, &r.effort, broke); err != nil {
+				return nil, err
+			}
+			f.mended.Store(true)
 		}
 		return f.connect(ctx, &r.effort, r.pos, r.end)
 	}

@@ -129,13 +129,15 @@ func (a *answer) serve() {
 func (a *answer) file(kind string) {
 	h := a.w.Header()
 	h.Set("Content-Type", a.object.contentType())
-	h.Set("Last-Modified", a.modified().UTC().Format(http.TimeFormat))
+	if !a.object.spec.Bare {
+		h.Set("Last-Modified", a.modified().UTC().Format(http.TimeFormat))
+	}
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("X-Cache", "Miss from cloudfront")
 	if kind == FaultNodes {
 		a.data.etag = `"` + randomHex(16) + `"`
 	}
-	if a.data.etag != "" {
+	if a.data.etag != "" && !a.object.spec.Bare {
 		h.Set("ETag", a.data.etag)
 	}
 	total := a.data.size

@@ -69,6 +69,8 @@ type Asset struct {
 
 	// ETag replaces the one computed from the bytes, quotes included; "-" means none.
 	ETag string
+	// Bare: neither an ETag nor a date is shown.
+	Bare bool
 
 	// After is how long after the completion the link appears; before that the file isn't there either.
 	After time.Duration
