@@ -6,7 +6,8 @@ const (
 	paceStart = 4 // enough for a fast source; one that limits each connection gets more within a second
 
 	// Behind a long line every connection begins slowly, and most videos would be over before more streams have paid. So
-	// there are more from the beginning if the first answer took longer than any near source does.
+	// there are more from the beginning if the first answer, with the handshakes before it, took longer than that of a source
+	// next door.
 	paceStartFar = 8
 	paceFar      = 20 * time.Millisecond
 
