@@ -51,6 +51,8 @@ type Config struct {
 	// Waiting says how many videos of an account wait for HeyGen just now, for their render or for a late asset, whoever
 	// will ask about them. It is asked often and must be quick. nil: none, so that each is polled as if it were alone.
 	Waiting func(account string) int
+	// KeyIn says where a person finds the key of an account. nil: HEYGEN_API_KEY.
+	KeyIn   func(account string) string
 	Streams int // REELKEEP_STREAMS: most ranges of one asset read at once; default 32
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -215,7 +217,7 @@ func (a *Archiver) catalog(v Video) (Catalog, error) {
 	catalog, ok := a.deps.Catalogs[accountName(v.Account)]
 	if !ok {
 		return nil, &RefusedError{Of: "HeyGen", After: refusedWait,
-			Err: fmt.Errorf("video %s belongs to account %q, for which there is no key: set %s", v.ID, accountName(v.Account), KeySetting(v.Account))}
+			Err: fmt.Errorf("video %s belongs to account %q, for which there is no key: set %s", v.ID, accountName(v.Account), a.keyIn(v))}
 	}
 	return catalog, nil
 }
@@ -241,7 +243,7 @@ func (a *Archiver) ready(v Video, hv *heygen.Video) error {
 	case hv.Status == heygen.StatusCompleted && (offered || hv.Brief):
 		return nil
 	case hv.Status == heygen.StatusNotFound:
-		return &GoneError{VideoID: v.ID, Key: KeySetting(v.Account)}
+		return &GoneError{VideoID: v.ID, Key: a.keyIn(v)}
 	case hv.Status == heygen.StatusFailed:
 		return renderFailed(v, hv)
 	}

@@ -260,13 +260,14 @@ func TestWhatStaysUnreadableBecomesAFailure(t *testing.T) {
 
 func TestMessagesNameTheKeyOfTheAccount(t *testing.T) {
 	b := setup(t, heygensim.Options{})
+	b.cfg.KeyIn = func(account string) string { return "the drawer of " + account }
 	_, err := b.bench().Check(b.ctx, worker.Video{ID: id(1)})
-	if err == nil || !strings.Contains(err.Error(), "HEYGEN_API_KEY") {
+	if err == nil || !strings.Contains(err.Error(), "the drawer of default") {
 		t.Errorf("got %v", err)
 	}
 	_, err = b.bench().Check(b.ctx, worker.Video{ID: id(1), Account: "team"})
 	var refused *worker.RefusedError
-	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "account team of REELKEEP_ACCOUNTS_FILE") || refused.RetryAfter() < time.Minute {
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "the drawer of team") || refused.RetryAfter() < time.Minute {
 		t.Errorf("got %v", err)
 	}
 }

@@ -126,12 +126,11 @@ func (e *GoneError) Error() string {
 	return fmt.Sprintf("HeyGen does not know video %s: it was deleted, or the key in %s belongs to another account", e.VideoID, e.Key)
 }
 
-// KeySetting says where a person finds the key of an account.
-func KeySetting(account string) string {
-	if name := accountName(account); name != defaultAccount {
-		return fmt.Sprintf("account %s of REELKEEP_ACCOUNTS_FILE", name)
+func (a *Archiver) keyIn(v Video) string {
+	if a.cfg.KeyIn == nil {
+		return "HEYGEN_API_KEY"
 	}
-	return "HEYGEN_API_KEY"
+	return a.cfg.KeyIn(accountName(v.Account))
 }
 
 // Settle ends the video.
@@ -203,7 +202,7 @@ func (a *Archiver) heygenError(v Video, err error) error {
 	}
 	switch he.Kind {
 	case heygen.NotFound:
-		return &GoneError{VideoID: v.ID, Key: KeySetting(v.Account)}
+		return &GoneError{VideoID: v.ID, Key: a.keyIn(v)}
 	case heygen.Forbidden:
 		return &DeniedError{VideoID: v.ID, Err: err}
 	case heygen.Unauthorized:

@@ -195,7 +195,7 @@ func newParts(ctx context.Context, cfg config.Config, m makings, log *slog.Logge
 	}
 	p.archiver, err = worker.NewArchiver(
 		worker.Config{
-			RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Waiting: m.waiting, Streams: cfg.Streams, Log: log,
+			RenderWait: cfg.RenderWait, LateAssetsWait: cfg.LateAssetsWait, Waiting: m.waiting, KeyIn: cfg.KeyIn, Streams: cfg.Streams, Log: log,
 		},
 		worker.Deps{
 			Catalogs: catalogs, Opener: p.sources, Store: p.shelf.Store, Buffers: p.buffers, Observer: m.observer,
@@ -267,7 +267,7 @@ func limitHeap(buffers int64) {
 
 func newHeyGen(cfg config.Config, account config.Account, m makings, log *slog.Logger) (*heygen.Client, error) {
 	hc := heygen.Config{
-		BaseURL: cfg.HeyGenURL, Key: account.Key, KeySetting: worker.KeySetting(account.Name), Version: cfg.HeyGenVersion,
+		BaseURL: cfg.HeyGenURL, Key: account.Key, KeySetting: account.KeyIn, Version: cfg.HeyGenVersion,
 		UserAgent: userAgent(), Log: log,
 	}
 	if m.metrics != nil {

@@ -22,6 +22,7 @@ const longestAccount = 64
 type Account struct {
 	Name           string
 	Key            secret.String
+	KeyIn          string          // where a person finds it
 	WebhookSecrets []secret.String // what HeyGen signs this account's deliveries with
 }
 
@@ -39,6 +40,17 @@ func (c Config) Account(name string) (Account, bool) {
 	return c.Accounts[i], true
 }
 
+// KeyIn says where a person finds the key of an account, or has to put it.
+func (c Config) KeyIn(name string) string {
+	switch a, ok := c.Account(name); {
+	case ok:
+		return a.KeyIn
+	case name == DefaultAccount:
+		return "HEYGEN_API_KEY"
+	}
+	return "account " + name + " of REELKEEP_ACCOUNTS_FILE"
+}
+
 // AccountNames lists the names of all accounts, in order.
 func (c Config) AccountNames() []string {
 	names := make([]string, len(c.Accounts))
@@ -52,7 +64,7 @@ func (c Config) AccountNames() []string {
 func (r *reader) accounts() []Account {
 	var out []Account
 	if key := r.values["HEYGEN_API_KEY"]; key != "" {
-		out = append(out, Account{Name: DefaultAccount, Key: secret.New(key)})
+		out = append(out, Account{Name: DefaultAccount, Key: secret.New(key), KeyIn: "HEYGEN_API_KEY"})
 	}
 	const env = "REELKEEP_ACCOUNTS_FILE"
 	file := r.values[env]
@@ -94,7 +106,7 @@ type accountEntry struct {
 }
 
 func (e accountEntry) account(dir string) (a Account, wrong string) {
-	a.Name = e.Name
+	a.Name, a.KeyIn = e.Name, "account "+e.Name+" of REELKEEP_ACCOUNTS_FILE"
 	for i, s := range e.WebhookSecrets {
 		s = strings.TrimSpace(s)
 		if wrong := wrongSecret(s, shortestSecret); wrong != "" {

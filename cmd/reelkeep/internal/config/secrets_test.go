@@ -108,3 +108,27 @@ func TestOurOwnAddressHasNoPathOfOurRoutes(t *testing.T) {
 		}
 	}
 }
+
+// Whose key is refused hears where it is, whatever the account's name.
+func TestAKeyIsFoundWhereItWasPut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		values map[string]string
+		want   string // of the account default
+	}{
+		"the variable": {map[string]string{"HEYGEN_API_KEY": "k"}, "HEYGEN_API_KEY"},
+		"the file":     {map[string]string{"REELKEEP_ACCOUNTS_FILE": accountsOf(t, "default", "west")}, "account default of REELKEEP_ACCOUNTS_FILE"},
+		"nowhere yet":  {nil, "HEYGEN_API_KEY"},
+	} {
+		cfg, err := Load(from(c.values))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cfg.KeyIn(DefaultAccount); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+		if got := cfg.KeyIn("west"); got != "account west of REELKEEP_ACCOUNTS_FILE" {
+			t.Errorf("%s: west's is in %q", name, got)
+		}
+	}
+}
