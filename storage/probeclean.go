@@ -64,10 +64,11 @@ func (s *Store) abortProbes(ctx context.Context, dir string) error {
 	for _, key := range []string{dir + probeMultipart, dir + probeComplete} {
 		g.Go(func() error {
 			ids, err := s.listUploads(ctx, key)
+			err = onlyAway(err)
 			for id := range ids {
 				err = errors.Join(err, s.abortProbe(ctx, key, id))
 			}
-			return onlyAway(err)
+			return err
 		})
 	}
 	return g.Wait()

@@ -111,6 +111,9 @@ func NewArchiver(cfg Config, deps Deps) (*Archiver, error) {
 	if cfg.Streams <= 0 {
 		cfg.Streams = 32
 	}
+	if cfg.KeyIn == nil {
+		cfg.KeyIn = func(string) string { return "HEYGEN_API_KEY" }
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -221,6 +224,8 @@ func (a *Archiver) catalog(v Video) (Catalog, error) {
 	}
 	return catalog, nil
 }
+
+func (a *Archiver) keyIn(v Video) string { return a.cfg.KeyIn(accountName(v.Account)) }
 
 // ask asks HeyGen for everything about the video, links included.
 func (a *Archiver) ask(ctx context.Context, v Video) (*heygen.Video, error) {

@@ -13,8 +13,12 @@ import (
 // freshSeal is how long a seal is worth a look behind it: that long, whoever was killed over it may have been the last to come.
 const freshSeal = 48 * time.Hour
 
-// looksBehind is how many folders are looked at together.
-const looksBehind = 16
+const (
+	// looksBehind is how many folders are looked at together.
+	looksBehind = 16
+	// lookLimit bounds one look: somebody waits for what comes after it.
+	lookLimit = 30 * time.Second
+)
 
 // folders are what sealed videos lie in; storage.Store has them.
 type folders interface {
@@ -37,6 +41,8 @@ func (b behind) worth(m *storage.Manifest) bool {
 
 // look is for videos of which the folder was not looked at, because nobody had anything to store. nil is one that is not sealed.
 func (b behind) look(ctx context.Context, sealed ...*storage.Manifest) {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
 	var looking errgroup.Group
 	looking.SetLimit(looksBehind)
 	for _, m := range sealed {

@@ -126,13 +126,6 @@ func (e *GoneError) Error() string {
 	return fmt.Sprintf("HeyGen does not know video %s: it was deleted, or the key in %s belongs to another account", e.VideoID, e.Key)
 }
 
-func (a *Archiver) keyIn(v Video) string {
-	if a.cfg.KeyIn == nil {
-		return "HEYGEN_API_KEY"
-	}
-	return a.cfg.KeyIn(accountName(v.Account))
-}
-
 // Settle ends the video.
 func (e *GoneError) Settle() (state, reason string) { return StateGone, "" }
 

@@ -155,9 +155,7 @@ func (p *pump) hash(order <-chan *part) {
 	for it := range order {
 		<-it.read
 		if it.whole {
-			if p.samples != nil {
-				p.samples.keep(it)
-			}
+			p.samples.keep(it)
 			if err := p.safely(p.asset, func() error { return p.up.Hash(it.Number, it.buf) }); err != nil {
 				p.failPut(fmt.Errorf("hash %s: %w", p.name, err))
 			}

@@ -23,7 +23,11 @@ type sample struct {
 	head []byte
 }
 
+// keep takes a part's beginning; nil takes none.
 func (s samples) keep(it *part) {
+	if s == nil {
+		return
+	}
 	s[it.Number] = sample{it.Offset, bytes.Clone(it.buf[:min(len(it.buf), sampleBytes)])}
 }
 

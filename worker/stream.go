@@ -170,11 +170,10 @@ func (t *assetTransfer) only(ctx context.Context, up *storage.Upload, it *part) 
 	if err := t.verify(ctx, bytes.NewReader(it.buf), int64(len(it.buf))); err != nil {
 		return err
 	}
-	if one := t.unproven(); one != nil {
-		one.keep(it)
-		if err := t.compare(ctx, one); err != nil {
-			return err
-		}
+	one := t.unproven()
+	one.keep(it)
+	if err := t.compare(ctx, one); err != nil {
+		return err
 	}
 	if err := t.send(ctx, up, it); err != nil {
 		return err

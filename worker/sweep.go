@@ -116,11 +116,8 @@ func reaches(page []*heygen.Video, horizon time.Time) bool {
 	return !dated
 }
 
-// What a new index looks behind is bounded: the sweep that has made it is due.
-const (
-	mostBehind  = 5_000
-	behindLimit = 30 * time.Second
-)
+// mostBehind bounds the seals that a new index looks behind.
+const mostBehind = 5_000
 
 // restoreBatch is how many manifests are handed over at once.
 const restoreBatch = 250
@@ -181,7 +178,8 @@ func (s *Sweeper) makeIndex(ctx context.Context, making Indexing) error {
 			return storeError(fmt.Errorf("make the index from the manifests: %w", err))
 		}
 		if behindSeals.worth(m) && len(fresh) < mostBehind {
-			fresh = append(fresh, m)
+			// Without what it holds: thousands of whole manifests would be more memory than all else.
+			fresh = append(fresh, &storage.Manifest{VideoID: m.VideoID, Account: m.Account, State: m.State, Generation: m.Generation, SealedAt: m.SealedAt})
 		}
 		if batch = append(batch, m); len(batch) < restoreBatch {
 			continue
@@ -199,8 +197,6 @@ func (s *Sweeper) makeIndex(ctx context.Context, making Indexing) error {
 	}
 	// Whoever sealed them may have died of what has emptied the in-tray, and from now on nobody comes to them again. Now that the
 	// index is there, nobody waits for it.
-	ctx, cancel := context.WithTimeout(ctx, behindLimit)
-	defer cancel()
 	behindSeals.look(ctx, fresh...)
 	return nil
 }

@@ -53,10 +53,7 @@ func (f *File) Seekable() bool { return !f.inOrder }
 
 // Proven says whether the host shows anything by which an answer of another version is told: an ETag or a date. Their size alone
 // two versions may share.
-func (f *File) Proven() bool {
-	pin := f.Pin()
-	return pin.ETag != "" || pin.LastModified != ""
-}
+func (f *File) Proven() bool { return f.Pin().versioned() }
 
 // Mended says whether a range went on with another answer than it began with.
 func (f *File) Mended() bool { return f.mended.Load() }

@@ -42,8 +42,11 @@ func (p Pin) sameVersion(seen Pin) (same, known bool) {
 	return false, false
 }
 
+// versioned says whether there is a validator at all.
+func (p Pin) versioned() bool { return p.ETag != "" || p.LastModified != "" }
+
 // provable says whether a later answer could be told from one for other bytes.
-func (p Pin) provable() bool { return p.Size >= 0 || p.ETag != "" || p.LastModified != "" }
+func (p Pin) provable() bool { return p.Size >= 0 || p.versioned() }
 
 // filled adds what p does not know.
 func (p Pin) filled(seen Pin) Pin {

@@ -48,8 +48,10 @@ func (c Config) KeyIn(name string) string {
 	case name == DefaultAccount:
 		return "HEYGEN_API_KEY"
 	}
-	return "account " + name + " of REELKEEP_ACCOUNTS_FILE"
+	return inAccountsFile(name)
 }
+
+func inAccountsFile(name string) string { return "account " + name + " of REELKEEP_ACCOUNTS_FILE" }
 
 // AccountNames lists the names of all accounts, in order.
 func (c Config) AccountNames() []string {
@@ -106,7 +108,7 @@ type accountEntry struct {
 }
 
 func (e accountEntry) account(dir string) (a Account, wrong string) {
-	a.Name, a.KeyIn = e.Name, "account "+e.Name+" of REELKEEP_ACCOUNTS_FILE"
+	a.Name, a.KeyIn = e.Name, inAccountsFile(e.Name)
 	for i, s := range e.WebhookSecrets {
 		s = strings.TrimSpace(s)
 		if wrong := wrongSecret(s, shortestSecret); wrong != "" {

@@ -135,17 +135,18 @@ type listInput struct {
 // is there twice nobody knows which one is meant.
 func (in *listInput) Resolve(ctx huma.Context) (errs []error) {
 	at := ctx.URL()
-	for name, values := range at.Query() {
+	query := at.Query()
+	for name, values := range query {
 		if len(values) > 1 && name != "state" {
 			errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "expected once"})
 		}
-		for i := 1; i < len(values) && name == "state"; i++ {
-			for state := range strings.SplitSeq(values[i], ",") {
-				if !slices.Contains(queue.States(), queue.State(state)) {
-					errs = append(errs, &huma.ErrorDetail{Location: "query.state", Message: "expected a state of the list", Value: state})
-				}
-				in.State = append(in.State, state)
+	}
+	if states := query["state"]; len(states) > 1 { // the first is read already
+		for state := range strings.SplitSeq(strings.Join(states[1:], ","), ",") {
+			if !slices.Contains(queue.States(), queue.State(state)) {
+				errs = append(errs, &huma.ErrorDetail{Location: "query.state", Message: "expected a state of the list", Value: state})
 			}
+			in.State = append(in.State, state)
 		}
 	}
 	return errs
